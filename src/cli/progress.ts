@@ -1,0 +1,107 @@
+/** The progress of a run: one line that renews itself on a terminal, plain lines elsewhere. */
+import logUpdate from 'log-update';
+import type { EpochMetrics } from '../training/metrics.js';
+import type { RunStart } from '../training/node/run.js';
+import type { StepProgress } from '../training/train.js';
+
+/** Without a terminal, a line at most this often, so that logs stay short. */
+const PLAIN_INTERVAL_MS = 30_000;
+
+export class TrainingProgress {
+  private start: RunStart | undefined;
+  private epochSeconds = 0;
+  private lastPlain = performance.now();
+
+  constructor(
+    private readonly terminal = process.stdout.isTTY,
+    private readonly write: (line: string) => void = (line) =>
+      void process.stdout.write(`${line}\n`),
+  ) {}
+
+  begin(start: RunStart): void {
+    this.start = start;
+    const { recipe, trainImages, valImages, parameters, macs } = start;
+    const attention = recipe.attention === 'none' ? 'no attention' : recipe.attention;
+    this.write(
+      `${recipe.model}, ${attention}: ${grouped(parameters)} parameters, ${(macs / 1e6).toFixed(1)} M multiply-adds per image`,
+    );
+    this.write(
+      `${recipe.dataset}: ${grouped(trainImages)} images to train, ${grouped(valImages)} to validate; ${recipe.epochs} epochs on ${recipe.device}`,
+    );
+    this.write(`Run folder: ${start.folder}`);
+    if (start.epochsDone > 0) this.write(`Continuing after epoch ${start.epochsDone}.`);
+  }
+
+  step(progress: StepProgress): void {
+    if (this.terminal) {
+      logUpdate(this.line(progress));
+    } else if (performance.now() - this.lastPlain > PLAIN_INTERVAL_MS) {
+      this.lastPlain = performance.now();
+      this.write(this.line(progress));
+    }
+  }
+
+  epoch(metrics: EpochMetrics): void {
+    if (this.terminal) logUpdate.clear();
+    this.epochSeconds = metrics.seconds;
+    this.lastPlain = performance.now();
+    const { epoch, lr, train_loss, train_top1, val_loss, val_top1, val_top5 } = metrics;
+    this.write(
+      `epoch ${String(epoch).padStart(3)}/${this.start?.recipe.epochs ?? '?'}` +
+        `  lr ${lr.toPrecision(2)}` +
+        `  train loss ${train_loss.toFixed(3)} top-1 ${train_top1.toFixed(2)} %` +
+        `  val loss ${val_loss.toFixed(3)} top-1 ${val_top1.toFixed(2)} % top-5 ${val_top5.toFixed(2)} %` +
+        `  ${metrics.seconds.toFixed(1)} s  ${metrics.images_per_second.toFixed(0)} images/s`,
+    );
+  }
+
+  /** Leaves the terminal's line in peace, for whatever is printed next. */
+  end(): void {
+    if (this.terminal) logUpdate.done();
+  }
+
+  private line({
+    epoch,
+    phase,
+    iteration,
+    iterations,
+    loss,
+    top1,
+    imagesPerSecond,
+  }: StepProgress): string {
+    const width = 20;
+    const filled = Math.round((width * iteration) / iterations);
+    const bar = '█'.repeat(filled) + '░'.repeat(width - filled);
+    const epochs = this.start?.recipe.epochs ?? epoch;
+    return (
+      `epoch ${epoch}/${epochs} ${phase} ${bar} ${iteration}/${iterations}` +
+      `  loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1)} %` +
+      `  ${imagesPerSecond.toFixed(0)} images/s  ${this.left(epoch, phase, iteration / iterations, imagesPerSecond)}`
+    );
+  }
+
+  /** Time left in the whole run, from the last epoch's length or, in the first, from the speed so far. */
+  private left(
+    epoch: number,
+    phase: 'train' | 'val',
+    share: number,
+    imagesPerSecond: number,
+  ): string {
+    if (this.start === undefined || !Number.isFinite(imagesPerSecond)) return '';
+    const whole = this.epochSeconds || this.start.trainImages / imagesPerSecond;
+    const rest = this.start.recipe.epochs - epoch + (phase === 'train' ? 1 - share : 0);
+    return `${duration(whole * rest)} left`;
+  }
+}
+
+function grouped(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** `1 h 05 min`, `3 min 20 s`, `12 s`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [h, min, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  if (h > 0) return `${h} h ${String(min).padStart(2, '0')} min`;
+  return min > 0 ? `${min} min ${String(s).padStart(2, '0')} s` : `${s} s`;
+}

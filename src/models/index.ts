@@ -1,0 +1,3 @@
+export * from './blocks.js';
+export * from './registry.js';
+export * from './resnet.js';

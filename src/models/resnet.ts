@@ -1,0 +1,87 @@
+import { RequestError } from '../errors.js';
+import { BatchNorm2d } from '../nn/layers/normalization.js';
+import { Conv2d } from '../nn/layers/conv.js';
+import { Linear } from '../nn/layers/linear.js';
+import { Sequential } from '../nn/layers/container.js';
+import { Module, type Layer } from '../nn/module.js';
+import type { Tensor } from '../tensor/tensor.js';
+import {
+  BasicBlock,
+  Bottleneck,
+  type BlockOptions,
+  type Placement,
+  type Shortcut,
+} from './blocks.js';
+
+export interface ResNetOptions {
+  readonly block: 'basic' | 'bottleneck';
+  /** Number of blocks in each stage. */
+  readonly depths: readonly number[];
+  /** Channels of the first stage; each further stage has twice as many. */
+  readonly width: number;
+  readonly classes: number;
+  readonly shortcut: Shortcut;
+  /** Default 'before-addition'. */
+  readonly placement?: Placement;
+  /** Makes the attention of every block, for its number of output channels; default none. */
+  readonly attention?: (channels: number) => Layer;
+}
+
+/**
+ * Residual network for images of about 32x32. He, Zhang, Ren and Sun, CVPR 2016, arXiv 1512.03385.
+ *
+ *   stem     3x3 convolution, BatchNorm, ReLU     [B, 3, H, W] -> [B, width, H, W]
+ *   layer i  depths[i] blocks, the first of which halves H and W (but for layer1) and doubles C
+ *   head     mean over H, W, then linear          -> [B, classes]
+ *
+ * Layers are initialised as torch initialises them, which is what the seed trains with; He et al.
+ * draw normal weights of deviation sqrt(2 / fan-out) instead.
+ */
+export class ResNet extends Module {
+  readonly conv1: Conv2d;
+  readonly bn1: BatchNorm2d;
+  readonly linear: Linear;
+  readonly #stages: readonly Sequential[];
+
+  /** @throws RequestError if a size is not a positive integer */
+  constructor({
+    block,
+    depths,
+    width,
+    classes,
+    shortcut,
+    placement = 'before-addition',
+    attention,
+  }: ResNetOptions) {
+    super();
+    for (const [name, value] of Object.entries({ width, classes })) {
+      if (!Number.isInteger(value) || value < 1) {
+        throw new RequestError(`A ResNet's ${name} must be a positive integer, not ${value}.`);
+      }
+    }
+    const Block = block === 'basic' ? BasicBlock : Bottleneck;
+    const options: BlockOptions = { shortcut, placement, attention };
+    this.conv1 = new Conv2d(3, width, 3, { padding: 1, bias: false });
+    this.bn1 = new BatchNorm2d(width);
+    let channels = width;
+    this.#stages = depths.map((depth, stage) => {
+      const blocks = Array.from({ length: depth }, (_, i) => {
+        const inner = width * 2 ** stage;
+        const made = new Block(channels, inner, stage > 0 && i === 0 ? 2 : 1, options);
+        channels = inner * Block.expansion;
+        return made;
+      });
+      return new Sequential(...blocks);
+    });
+    // The properties layer1, layer2, .. are what the state_dict is made from.
+    Object.assign(this, Object.fromEntries(this.#stages.map((s, i) => [`layer${i + 1}`, s])));
+    this.linear = new Linear(channels, classes);
+  }
+
+  /** @param x images [B, 3, H, W] @returns logits [B, classes] */
+  override forward(x: Tensor): Tensor {
+    const stem = this.bn1.forward(this.conv1.forward(x)).relu();
+    const features = this.#stages.reduce((map, stage) => stage.forward(map), stem);
+    return this.linear.forward(features.mean([2, 3]));
+  }
+}

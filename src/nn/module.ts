@@ -1,0 +1,179 @@
+import { RequestError } from '../errors.js';
+import { RandomStream } from '../random/index.js';
+import { withScope } from '../tensor/scope.js';
+import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { forwardRecord } from './context.js';
+import { Buffer, Parameter } from './parameter.js';
+
+/** One entry of a state_dict. Integers are int64 in PyTorch and bigints here. */
+export interface StateEntry {
+  readonly shape: Shape;
+  readonly data: Float32Array | BigInt64Array;
+}
+
+/** Parameters and buffers by PyTorch's names. */
+export type StateDict = Map<string, StateEntry>;
+
+/**
+ * A part of a network: parameters, buffers, other modules, and `forward`, which builds a graph.
+ *
+ * Properties that hold a Parameter, a Buffer or a Module are found by themselves; their names,
+ * joined by dots, are the names of the state_dict. Call `forward` directly: it runs inside the
+ * module's scope, so errors, exposed maps and profiles know the module's path.
+ */
+export abstract class Module {
+  /** Where the module stands in its model (`layer1.0.bn2`); empty for the model itself. Set by {@link assignPaths}. */
+  path = '';
+
+  constructor() {
+    const forward = this.forward.bind(this);
+    Object.defineProperty(this, 'forward', {
+      value: (...inputs: never[]) => withScope(this.path, () => forward(...inputs)),
+    });
+  }
+
+  /** Builds the module's part of the graph. */
+  abstract forward(...inputs: never[]): unknown;
+
+  /** Makes an inner tensor (a gate, an attention map) visible under `path.name`; returns it unchanged. */
+  protected expose(name: string, tensor: Tensor): Tensor {
+    forwardRecord().exposed.set(this.path ? `${this.path}.${name}` : name, tensor);
+    return tensor;
+  }
+
+  /** Whether the forward pass that is running is one of training. */
+  protected get training(): boolean {
+    return forwardRecord().training;
+  }
+
+  /** Modules directly inside this one, by property name. */
+  *children(): Generator<[string, Module]> {
+    for (const [name, value] of Object.entries(this))
+      if (value instanceof Module) yield [name, value];
+  }
+
+  /** This module and all inside it, by path. */
+  *namedModules(prefix = ''): Generator<[string, Module]> {
+    yield [prefix, this];
+    for (const [name, child] of this.children()) yield* child.namedModules(join(prefix, name));
+  }
+
+  /** Parameters of this module and of all inside it, by state_dict name. */
+  *namedParameters(): Generator<[string, Parameter]> {
+    for (const [path, module] of this.namedModules()) {
+      for (const [name, value] of Object.entries(module)) {
+        if (value instanceof Parameter) yield [join(path, name), value];
+      }
+    }
+  }
+
+  /** Buffers of this module and of all inside it, by state_dict name. */
+  *namedBuffers(): Generator<[string, Buffer]> {
+    for (const [path, module] of this.namedModules()) {
+      for (const [name, value] of Object.entries(module)) {
+        if (value instanceof Buffer) yield [join(path, name), value];
+      }
+    }
+  }
+
+  parameters(): Parameter[] {
+    return [...this.namedParameters()].map(([, parameter]) => parameter);
+  }
+
+  /** Number of learned values. */
+  parameterCount(): number {
+    return this.parameters().reduce((total, p) => total + p.tensor.size, 0);
+  }
+
+  /** Tells every module inside where it stands. Called by whatever traces a model. */
+  assignPaths(prefix = ''): void {
+    for (const [path, module] of this.namedModules(prefix)) module.path = path;
+  }
+
+  /**
+   * Draws all parameters anew and resets all buffers. Each parameter has its own stream, keyed by
+   * the seed and the parameter's name, so that two models that share a part start with the same
+   * values in it.
+   */
+  initialize(seed: number): this {
+    for (const [name, parameter] of this.namedParameters()) {
+      parameter.initialize(new RandomStream(seed, `init:${name}`));
+    }
+    for (const [, buffer] of this.namedBuffers()) buffer.reset();
+    return this;
+  }
+
+  /** Draws the parameters that have no values yet, with seed 0. */
+  ensureInitialized(): void {
+    for (const [name, parameter] of this.namedParameters()) {
+      if (!parameter.initialized) parameter.initialize(new RandomStream(0, `init:${name}`));
+    }
+  }
+
+  /** Copies of all parameters and buffers, by PyTorch's names. */
+  stateDict(): StateDict {
+    this.ensureInitialized();
+    const state: StateDict = new Map();
+    for (const [name, { shape, data }] of this.namedParameters()) {
+      state.set(name, { shape, data: data.slice() });
+    }
+    for (const [name, { shape, data }] of this.namedBuffers()) {
+      const copy = data instanceof Float32Array ? data.slice() : BigInt64Array.from(data, BigInt);
+      state.set(name, { shape, data: copy });
+    }
+    return state;
+  }
+
+  /**
+   * Takes over the values of a state_dict.
+   * @param strict whether every name must be there and no other; default true
+   * @throws RequestError naming what is missing, unknown, or of another shape; nothing is changed then
+   */
+  loadStateDict(state: ReadonlyMap<string, StateEntry>, { strict = true } = {}): this {
+    const own = new Map<string, Parameter | Buffer>([
+      ...this.namedParameters(),
+      ...this.namedBuffers(),
+    ]);
+    const problems: string[] = [];
+    if (strict) {
+      const missing = [...own.keys()].filter((name) => !state.has(name));
+      const unknown = [...state.keys()].filter((name) => !own.has(name));
+      if (missing.length > 0) problems.push(`missing: ${abridge(missing)}`);
+      if (unknown.length > 0) problems.push(`unknown: ${abridge(unknown)}`);
+    }
+    for (const [name, target] of own) {
+      const entry = state.get(name);
+      if (entry && !sameShape(entry.shape, target.shape)) {
+        problems.push(
+          `${name} is ${formatShape(entry.shape)}, expected ${formatShape(target.shape)}`,
+        );
+      }
+    }
+    if (problems.length > 0) {
+      throw new RequestError(`The weights do not fit the model; ${problems.join('; ')}.`);
+    }
+    for (const [name, target] of own) {
+      const entry = state.get(name);
+      if (entry === undefined) continue;
+      if (target instanceof Parameter) target.data = Float32Array.from(entry.data, Number);
+      else if (target.dtype === 'int32') target.data = Int32Array.from(entry.data, Number);
+      else target.data = Float32Array.from(entry.data, Number);
+    }
+    return this;
+  }
+}
+
+/** A module that takes one tensor and returns one: what Sequential chains. */
+export interface Layer extends Module {
+  forward(x: Tensor): Tensor;
+}
+
+function join(prefix: string, name: string): string {
+  return prefix ? `${prefix}.${name}` : name;
+}
+
+function abridge(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(', ');
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+}

@@ -1,0 +1,175 @@
+/**
+ * How a convolution's gradients become ONNX nodes. ONNX has no op for the weight's, and both are the
+ * most expensive part of a training step, so the ways to write them live in a file of their own.
+ */
+import type { Emitter, LowerContext, Value } from '../tensor/op.js';
+import { forEachIndex } from '../tensor/ndarray.js';
+import { elementCount } from '../tensor/shape.js';
+import type { ConvTransposeAttributes, WeightGradientAttributes } from './conv.js';
+
+type Context = LowerContext<WeightGradientAttributes>;
+
+const int64 = (emit: Emitter, values: readonly number[]) =>
+  emit.constant(values, [values.length], 'int64');
+
+/**
+ * A transposed convolution. With stride 1 and one group it is a convolution with the kernel
+ * mirrored and its channel axes exchanged, which ONNX Runtime does faster.
+ */
+export function lowerConvTranspose({
+  emit,
+  inputs: [x = '', w = ''],
+  attributes: { strides, padsBegin, padsEnd, dilations, groups, outputPadding },
+  node,
+}: LowerContext<ConvTransposeAttributes>): Value {
+  const kernel = node.inputs[1]?.shape.slice(2) ?? [];
+  const span = kernel.map((k, axis) => (k - 1) * (dilations[axis] ?? 1));
+  const pads = [padsBegin, padsEnd].flatMap((list) => span.map((s, axis) => s - (list[axis] ?? 0)));
+  if (groups === 1 && strides.every((s) => s === 1) && pads.every((p) => p >= 0)) {
+    const axes = kernel.map((_, axis) => axis + 2);
+    const backwards = axes.map(() => -1);
+    const mirrored = emit.node('Slice', [
+      w,
+      int64(emit, backwards),
+      int64(
+        emit,
+        kernel.map((k) => -k - 1),
+      ),
+      int64(emit, axes),
+      int64(emit, backwards),
+    ]);
+    const exchanged = emit.node('Transpose', [mirrored], { perm: [1, 0, ...axes] });
+    return emit.node('Conv', [x, exchanged], {
+      strides,
+      pads,
+      dilations,
+      group: 1,
+      kernel_shape: kernel,
+    });
+  }
+  return emit.node('ConvTranspose', [x, w], {
+    strides,
+    pads: [...padsBegin, ...padsEnd],
+    dilations,
+    group: groups,
+    kernel_shape: kernel,
+    output_padding: outputPadding,
+  });
+}
+
+/** Chooses how to write the gradient of a weight. */
+export function lowerWeightGradient(context: Context): Value {
+  const { groups, dilations, kernel } = context.attributes;
+  const dense = groups === 1 && kernel.length === 2 && dilations.every((d) => d === 1);
+  return dense ? asConvolution(context) : asColumns(context);
+}
+
+/**
+ * One ordinary Conv: the batch takes the place of the channels, the gradient of the output that of
+ * the kernel, and the channels are folded into the width, where a dilation of C steps over them.
+ *
+ *   x [B, C, H, W] -> [1, B, H, W C],  g [B, O, H', W'] -> [O, B, H', W']
+ *   Conv with dilations [s, s C]  ->  [1, O, KH, KW C]  ->  [O, C, KH, KW]
+ *
+ * ONNX Runtime then sees a single large matrix product over B H' W', several times faster than
+ * one product per tap of the kernel.
+ */
+function asConvolution({ emit, inputs: [x = '', g = ''], attributes, node }: Context): Value {
+  const [batch = 1, channels = 1, ...size] = node.inputs[0]?.shape ?? [];
+  const [, outputs = 1, ...positions] = node.inputs[1]?.shape ?? [];
+  const { strides, padsBegin, kernel } = attributes;
+  const axis = (list: readonly number[], i: number) => list[i] ?? 1;
+  const reach = [0, 1].map((i) => axis(strides, i) * (axis(positions, i) - 1) + axis(kernel, i));
+  // Rows and columns that no tap reads are cut off; what is missing at the end is padding.
+  const used = [0, 1].map((i) => Math.min(axis(size, i), axis(reach, i) - axis(padsBegin, i)));
+  const padsEnd = [0, 1].map((i) => axis(reach, i) - axis(padsBegin, i) - axis(used, i));
+  const [height = 1, width = 1] = used;
+  const cropped =
+    height === size[0] && width === size[1]
+      ? x
+      : emit.node('Slice', [
+          x,
+          int64(emit, [0, 0]),
+          int64(emit, used),
+          int64(emit, [2, 3]),
+          int64(emit, [1, 1]),
+        ]);
+  const rows = emit.node('Reshape', [
+    emit.node('Transpose', [cropped], { perm: [0, 2, 3, 1] }),
+    int64(emit, [1, batch, height, width * channels]),
+  ]);
+  const taps = emit.node('Conv', [rows, emit.node('Transpose', [g], { perm: [1, 0, 2, 3] })], {
+    kernel_shape: positions,
+    strides: [1, 1],
+    dilations: [axis(strides, 0), axis(strides, 1) * channels],
+    pads: [
+      axis(padsBegin, 0),
+      axis(padsBegin, 1) * channels,
+      axis(padsEnd, 0),
+      axis(padsEnd, 1) * channels,
+    ],
+    group: 1,
+  });
+  const separate = emit.node('Reshape', [
+    taps,
+    int64(emit, [outputs, elementCount(kernel), channels]),
+  ]);
+  return emit.node('Reshape', [
+    emit.node('Transpose', [separate], { perm: [0, 2, 1] }),
+    int64(emit, [outputs, channels, ...kernel]),
+  ]);
+}
+
+/**
+ * For every tap of the kernel, the elements of x that it met are one strided window of the padded
+ * input. The windows, one under the other, form the matrix of im2col:
+ *
+ *   columns [B, G, C/G * taps, P], g [B, G, O/G, P]  ->  g x columns^T, summed over B
+ */
+function asColumns({ emit, inputs: [x = '', g = ''], attributes, node }: Context): Value {
+  const { strides, padsBegin, padsEnd, dilations, groups, kernel } = attributes;
+  const [batch = 1, channels = 1] = node.inputs[0]?.shape ?? [];
+  const [, outputs = 1, ...spatial] = node.inputs[1]?.shape ?? [];
+  const positions = elementCount(spatial);
+
+  const padded = [...padsBegin, ...padsEnd].some((p) => p > 0)
+    ? emit.node('Pad', [
+        x,
+        int64(emit, [0, 0, ...padsBegin, 0, 0, ...padsEnd]),
+        emit.constant([0], [], 'float32'),
+      ])
+    : x;
+  const axes = int64(
+    emit,
+    spatial.map((_, axis) => axis + 2),
+  );
+  const windows: Value[] = [];
+  forEachIndex(kernel, (tap) => {
+    const starts = tap.map((t, axis) => t * (dilations[axis] ?? 1));
+    const ends = starts.map(
+      (start, axis) => start + ((spatial[axis] ?? 1) - 1) * (strides[axis] ?? 1) + 1,
+    );
+    const window = emit.node('Slice', [
+      padded,
+      int64(emit, starts),
+      int64(emit, ends),
+      axes,
+      int64(emit, strides),
+    ]);
+    const shape = int64(emit, [batch, groups, channels / groups, 1, positions]);
+    windows.push(emit.node('Reshape', [window, shape]));
+  });
+  const [first = ''] = windows;
+  const stacked = windows.length === 1 ? first : emit.node('Concat', windows, { axis: 3 });
+  const columns = emit.node('Reshape', [
+    stacked,
+    int64(emit, [batch, groups, (channels / groups) * windows.length, positions]),
+  ]);
+  const rows = emit.node('Reshape', [g, int64(emit, [batch, groups, outputs / groups, positions])]);
+  const perSample = emit.node('MatMul', [
+    rows,
+    emit.node('Transpose', [columns], { perm: [0, 1, 3, 2] }),
+  ]);
+  const total = emit.node('ReduceSum', [perSample, int64(emit, [0])], { keepdims: 0 });
+  return emit.node('Reshape', [total, int64(emit, [outputs, channels / groups, ...kernel])]);
+}

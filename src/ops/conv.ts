@@ -1,0 +1,292 @@
+/**
+ * Convolution in one, two or three dimensions, its transpose, and the gradient of its weight.
+ * The three are each other's gradients, so the family is closed: everything here can be
+ * differentiated again.
+ *
+ * Letters: B batch, C input channels, O output channels, S spatial sizes, K kernel sizes, G groups.
+ */
+import { forEachIndex, ndarray } from '../tensor/ndarray.js';
+import type { NdArray } from '../tensor/ndarray.js';
+import { formatShape, stridesOf, type Shape } from '../tensor/shape.js';
+import { installMethods, type Tensor } from '../tensor/tensor.js';
+import { lowerConvTranspose, lowerWeightGradient } from './conv-lowering.js';
+import { defineOp, shapeError, type OpFunction } from './define.js';
+import {
+  at,
+  checkPerAxis,
+  checkWindow,
+  perAxis,
+  span,
+  windowCounts,
+  windowGeometry,
+  type Padding,
+  type PerAxis,
+  type WindowGeometry,
+} from './geometry.js';
+
+/** How a kernel slides, and in how many groups the channels are convolved. */
+export interface ConvGeometry extends WindowGeometry {
+  readonly groups: number;
+}
+
+export interface ConvOptions {
+  /** Default 1. */
+  readonly stride?: PerAxis;
+  /** Zeros added at both ends of each axis, default 0; `[begin, end]` pairs make it asymmetric. */
+  readonly padding?: Padding;
+  /** Distance between kernel taps, default 1. */
+  readonly dilation?: PerAxis;
+  /** Channels are convolved in this many separate groups, default 1. */
+  readonly groups?: number;
+}
+
+function geometry(options: ConvOptions, axes: number): ConvGeometry {
+  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
+  return { ...windowGeometry({ stride, padding, dilation }, axes), groups };
+}
+
+function checkGeometry(g: ConvGeometry, axes: number): string | undefined {
+  const problem = checkWindow(g, axes);
+  if (problem !== undefined) return problem;
+  return Number.isInteger(g.groups) && g.groups >= 1
+    ? undefined
+    : `groups ${g.groups} must be a positive integer.`;
+}
+
+function onnxAttributes(g: ConvGeometry, kernel: Shape) {
+  return {
+    strides: g.strides,
+    pads: [...g.padsBegin, ...g.padsEnd],
+    dilations: g.dilations,
+    group: g.groups,
+    kernel_shape: kernel,
+  };
+}
+
+/**
+ * Visits every product of a convolution: `visit(xOffset, wOffset, yOffset)` for each triple of an
+ * input element, a weight and the output element to which their product is added.
+ */
+function forEachProduct(
+  xShape: Shape,
+  wShape: Shape,
+  yShape: Shape,
+  g: ConvGeometry,
+  visit: (x: number, w: number, y: number) => void,
+): void {
+  const [xs, ws] = [stridesOf(xShape), stridesOf(wShape)];
+  const outPerGroup = at(wShape, 0) / g.groups;
+  const inPerGroup = at(wShape, 1);
+  const spatial = wShape.length - 2;
+  forEachIndex(yShape, (y, yOffset) => {
+    const group = Math.floor(at(y, 1) / outPerGroup);
+    forEachIndex(wShape.slice(1), (k) => {
+      let x = at(y, 0) * at(xs, 0) + (group * inPerGroup + at(k, 0)) * at(xs, 1);
+      let w = at(y, 1) * at(ws, 0) + at(k, 0) * at(ws, 1);
+      for (let axis = 0; axis < spatial; axis++) {
+        const tap = at(k, axis + 1);
+        const position =
+          at(y, axis + 2) * at(g.strides, axis) +
+          tap * at(g.dilations, axis) -
+          at(g.padsBegin, axis);
+        if (position < 0 || position >= at(xShape, axis + 2)) return;
+        x += position * at(xs, axis + 2);
+        w += tap * at(ws, axis + 2);
+      }
+      visit(x, w, yOffset);
+    });
+  });
+}
+
+const value = (array: NdArray | undefined, offset: number) => array?.data[offset] ?? NaN;
+const increase = (array: NdArray, offset: number, by: number) => {
+  array.data[offset] = value(array, offset) + by;
+};
+
+const convOp: OpFunction<ConvGeometry> = defineOp<ConvGeometry>('conv', {
+  shape: ([x, w, bias], g) => {
+    if (x === undefined || w === undefined || x.rank < 3 || x.rank > 5 || w.rank !== x.rank) {
+      return 'Expected an input [B, C, ..S] with one to three spatial axes and a weight [O, C/groups, ..K].';
+    }
+    const problem = checkGeometry(g, x.rank - 2);
+    if (problem !== undefined) return problem;
+    if (x.dim(1) !== w.dim(1) * g.groups || w.dim(0) % g.groups !== 0) {
+      return `With ${g.groups} group(s) a weight ${formatShape(w.shape)} takes ${w.dim(1) * g.groups} input channels, not ${x.dim(1)}.`;
+    }
+    if (bias && (bias.rank !== 1 || bias.dim(0) !== w.dim(0)))
+      return `The bias must be [${w.dim(0)}].`;
+    const spatial = windowCounts(x.shape.slice(2), w.shape.slice(2), g);
+    if (spatial.some((size) => size < 1)) {
+      return `The kernel ${formatShape(w.shape.slice(2))} with dilation [${g.dilations.join(', ')}] is larger than the padded input.`;
+    }
+    return [x.dim(0), w.dim(0), ...spatial];
+  },
+  gradient: ({ inputs: [x, w, bias], attributes: g, upstream }) => {
+    if (x === undefined || w === undefined) return [];
+    return [
+      convTransposeOp([upstream, w], { ...g, outputPadding: leftover(x, w, g) }),
+      convWeightGradient(x, upstream, w.shape.slice(2), g),
+      ...(bias
+        ? [upstream.sum(upstream.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis])))]
+        : []),
+    ];
+  },
+  lower: ({ emit, inputs, attributes, node }) =>
+    emit.node('Conv', inputs, onnxAttributes(attributes, node.inputs[1]?.shape.slice(2) ?? [])),
+  reference: ({ inputs: [x, w, bias], attributes, node }) => {
+    const y = ndarray(node.shape);
+    if (bias)
+      forEachIndex(node.shape, (index, flat) => increase(y, flat, value(bias, at(index, 1))));
+    forEachProduct(x?.shape ?? [], w?.shape ?? [], y.shape, attributes, (xi, wi, yi) => {
+      increase(y, yi, value(x, xi) * value(w, wi));
+    });
+    return y;
+  },
+});
+
+/** Input elements at the end of each axis that no stride reaches; the transpose must give them back. */
+function leftover(x: Tensor, w: Tensor, g: ConvGeometry): number[] {
+  return x.shape.slice(2).map((size, axis) => {
+    const free = size + at(g.padsBegin, axis) + at(g.padsEnd, axis);
+    return (free - span(w.dim(axis + 2), g, axis)) % at(g.strides, axis);
+  });
+}
+
+/**
+ * Convolution (cross-correlation, as everywhere in deep learning).
+ * x [B, C, ..S], weight [O, C/groups, ..K], bias [O] -> [B, O, ..S'] with
+ * S' = floor((S + padding - dilation (K - 1) - 1) / stride) + 1.
+ */
+export function conv(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOptions = {}): Tensor {
+  return convOp(bias ? [x, weight, bias] : [x, weight], geometry(options, x.rank - 2));
+}
+
+export interface ConvTransposeAttributes extends ConvGeometry {
+  readonly outputPadding: readonly number[];
+}
+
+const convTransposeOp: OpFunction<ConvTransposeAttributes> = defineOp<ConvTransposeAttributes>(
+  'convTranspose',
+  {
+    shape: ([x, w], g) => {
+      if (x === undefined || w === undefined || x.rank < 3 || x.rank > 5 || w.rank !== x.rank) {
+        return 'Expected an input [B, C, ..S] with one to three spatial axes and a weight [C, O/groups, ..K].';
+      }
+      const problem =
+        checkGeometry(g, x.rank - 2) ??
+        checkPerAxis('outputPadding', g.outputPadding, x.rank - 2, 0);
+      if (problem !== undefined) return problem;
+      if (x.dim(1) !== w.dim(0) || x.dim(1) % g.groups !== 0) {
+        return `The weight takes ${w.dim(0)} input channels, not ${x.dim(1)}.`;
+      }
+      if (g.outputPadding.some((extra, axis) => extra >= at(g.strides, axis))) {
+        return `The output padding [${g.outputPadding.join(', ')}] must be less than the stride.`;
+      }
+      const spatial = x.shape.slice(2).map((size, axis) => {
+        const pads = at(g.padsBegin, axis) + at(g.padsEnd, axis);
+        const reach = at(g.strides, axis) * (size - 1) + span(w.dim(axis + 2), g, axis);
+        return reach - pads + at(g.outputPadding, axis);
+      });
+      if (spatial.some((size) => size < 1)) return 'The padding is larger than the output.';
+      return [x.dim(0), w.dim(1) * g.groups, ...spatial];
+    },
+    gradient: ({ inputs: [x, w], attributes: g, upstream }) => {
+      if (x === undefined || w === undefined) return [];
+      return [convOp([upstream, w], g), convWeightGradient(upstream, x, w.shape.slice(2), g)];
+    },
+    lower: lowerConvTranspose,
+    reference: ({ inputs: [x, w], attributes, node }) => {
+      const y = ndarray(node.shape);
+      forEachProduct(node.shape, w?.shape ?? [], x?.shape ?? [], attributes, (yi, wi, xi) => {
+        increase(y, yi, value(x, xi) * value(w, wi));
+      });
+      return y;
+    },
+  },
+);
+
+export interface ConvTransposeOptions extends ConvOptions {
+  /** Extra elements at the end of each axis, less than the stride; default 0. */
+  readonly outputPadding?: PerAxis;
+}
+
+/**
+ * Transposed convolution. x [B, C, ..S], weight [C, O/groups, ..K], bias [O] -> [B, O, ..S'] with
+ * S' = stride (S - 1) + dilation (K - 1) + 1 - padding + outputPadding.
+ */
+export function convTranspose(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  options: ConvTransposeOptions = {},
+): Tensor {
+  const axes = x.rank - 2;
+  const y = convTransposeOp([x, weight], {
+    ...geometry(options, axes),
+    outputPadding: perAxis(options.outputPadding ?? 0, axes),
+  });
+  if (bias && (bias.rank !== 1 || bias.dim(0) !== y.dim(1))) {
+    throw shapeError('convTranspose', [x, weight, bias], `The bias must be [${y.dim(1)}].`);
+  }
+  return bias ? y.add(bias.reshape([1, -1, ...new Array<number>(axes).fill(1)])) : y;
+}
+
+export interface WeightGradientAttributes extends ConvGeometry {
+  readonly kernel: Shape;
+}
+
+const weightGradientOp: OpFunction<WeightGradientAttributes> = defineOp<WeightGradientAttributes>(
+  'convWeightGradient',
+  {
+    shape: ([x, y], { kernel, groups }) =>
+      x && y
+        ? [y.dim(1), x.dim(1) / groups, ...kernel]
+        : 'Expected the input and the gradient of the output.',
+    gradient: ({ inputs: [x, y], attributes: { kernel: _, ...g }, output, upstream }) => {
+      if (x === undefined || y === undefined) return [];
+      return [
+        convTransposeOp([y, upstream], { ...g, outputPadding: leftover(x, output, g) }),
+        convOp([x, upstream], g),
+      ];
+    },
+    lower: lowerWeightGradient,
+    reference: ({ inputs: [x, y], attributes, node }) => {
+      const w = ndarray(node.shape);
+      forEachProduct(x?.shape ?? [], node.shape, y?.shape ?? [], attributes, (xi, wi, yi) => {
+        increase(w, wi, value(x, xi) * value(y, yi));
+      });
+      return w;
+    },
+  },
+);
+
+/** Gradient of a convolution's weight: x [B, C, ..S] and the output's gradient [B, O, ..S'] -> [O, C/groups, ..K]. */
+function convWeightGradient(x: Tensor, upstream: Tensor, kernel: Shape, g: ConvGeometry): Tensor {
+  const { strides, padsBegin, padsEnd, dilations, groups } = g;
+  return weightGradientOp([x, upstream], {
+    strides,
+    padsBegin,
+    padsEnd,
+    dilations,
+    groups,
+    kernel,
+  });
+}
+
+declare module '../tensor/tensor.js' {
+  interface Tensor {
+    /** Convolution with a weight [O, C/groups, ..K]. */
+    conv(weight: Tensor, bias?: Tensor, options?: ConvOptions): Tensor;
+    /** Transposed convolution with a weight [C, O/groups, ..K]. */
+    convTranspose(weight: Tensor, bias?: Tensor, options?: ConvTransposeOptions): Tensor;
+  }
+}
+
+installMethods({
+  conv(weight: Tensor, bias?: Tensor, options?: ConvOptions) {
+    return conv(this, weight, bias, options);
+  },
+  convTranspose(weight: Tensor, bias?: Tensor, options?: ConvTransposeOptions) {
+    return convTranspose(this, weight, bias, options);
+  },
+});

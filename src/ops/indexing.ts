@@ -1,0 +1,241 @@
+/** Ops that take or place elements by position: slice, pad, dilate, gather. */
+import { forEachIndex, ndarray } from '../tensor/ndarray.js';
+import { stridesOf, type Shape } from '../tensor/shape.js';
+import { installMethods, type Tensor } from '../tensor/tensor.js';
+import { defineOp, shapeError } from './define.js';
+import { constant } from './leaf.js';
+
+interface SliceAttributes {
+  readonly axis: number;
+  readonly start: number;
+  readonly end: number;
+  readonly step: number;
+}
+
+const sliceOp = defineOp<SliceAttributes>('slice', {
+  shape: ([x], { axis, start, end, step }) => {
+    const size = x?.shape[axis];
+    if (x === undefined || size === undefined) return `It has no axis ${axis}.`;
+    const whole = [start, end, step].every(Number.isInteger);
+    if (!(whole && start >= 0 && start < end && end <= size && step >= 1)) {
+      return `The range ${start} to ${end} by ${step} does not lie within axis ${axis} of size ${size}.`;
+    }
+    const count = Math.ceil((end - start) / step);
+    return x.shape.map((own, i) => (i === axis ? count : own));
+  },
+  gradient: ({ inputs: [x], attributes: { axis, start, step }, output, upstream: g }) => {
+    if (x === undefined) return [];
+    const spread = dilate(g, axis, step);
+    const length = (output.dim(axis) - 1) * step + 1;
+    return [pad(spread, axis, start, x.dim(axis) - start - length)];
+  },
+  lower: ({ emit, inputs: [x = ''], attributes: { axis, start, end, step } }) => {
+    const vector = (value: number) => emit.constant([value], [1], 'int64');
+    return emit.node('Slice', [x, vector(start), vector(end), vector(axis), vector(step)]);
+  },
+  reference: ({ inputs: [x], attributes: { axis, start, step }, node }) =>
+    gatherReference(
+      x ?? node,
+      axis,
+      Array.from({ length: node.shape[axis] ?? 0 }, (_, i) => start + i * step),
+      node.shape,
+    ),
+});
+
+/** Elements `start` up to, not including, `end` of one axis, every `step`-th. Negative bounds count from the end. */
+export function slice(x: Tensor, axis: number, start: number, end = x.dim(axis), step = 1): Tensor {
+  const size = x.dim(axis);
+  const from = start < 0 ? start + size : start;
+  const to = end < 0 ? end + size : end;
+  if (from === 0 && to === size && step === 1) return x;
+  return sliceOp([x], { axis: axis < 0 ? axis + x.rank : axis, start: from, end: to, step });
+}
+
+/** One element of an axis, with the axis removed. */
+export function select(x: Tensor, axis: number, index: number): Tensor {
+  const at = axis < 0 ? axis + x.rank : axis;
+  const one = slice(x, at, index, index === -1 ? x.dim(at) : index + 1);
+  return one.reshape(x.shape.filter((_, i) => i !== at));
+}
+
+/**
+ * Pieces of the given sizes along an axis; or all of one size, but for the last, which holds what is left.
+ * @throws ShapeError if the sizes do not add up to the axis
+ */
+export function split(x: Tensor, axis: number, sizes: number | readonly number[]): Tensor[] {
+  const size = x.dim(axis);
+  const list =
+    typeof sizes === 'number'
+      ? Array.from({ length: Math.ceil(size / sizes) }, (_, i) => Math.min(sizes, size - i * sizes))
+      : sizes;
+  if (list.reduce((a, b) => a + b, 0) !== size) {
+    const given = `Pieces of [${list.join(', ')}] do not add up`;
+    throw shapeError('split', [x], `${given} to axis ${axis} of size ${size}.`);
+  }
+  let start = 0;
+  return list.map((length) => {
+    const from = start;
+    start += length;
+    return slice(x, axis, from, start);
+  });
+}
+
+interface PadAttributes {
+  readonly axis: number;
+  readonly before: number;
+  readonly after: number;
+  readonly value: number;
+}
+
+const padOp = defineOp<PadAttributes>('pad', {
+  shape: ([x], { axis, before, after }) => {
+    if (x?.shape[axis] === undefined) return `It has no axis ${axis}.`;
+    if (![before, after].every((count) => Number.isInteger(count) && count >= 0)) {
+      return `Padding must be whole numbers of at least 0, not ${before} and ${after}.`;
+    }
+    return x.shape.map((size, i) => (i === axis ? size + before + after : size));
+  },
+  gradient: ({ inputs: [x], attributes: { axis, before }, upstream: g }) => [
+    x ? slice(g, axis, before, before + x.dim(axis)) : null,
+  ],
+  lower: ({ emit, inputs: [x = ''], attributes: { axis, before, after, value }, node }) => {
+    const pads = new Array<number>(2 * node.rank).fill(0);
+    pads[axis] = before;
+    pads[node.rank + axis] = after;
+    return emit.node('Pad', [
+      x,
+      emit.constant(pads, [pads.length], 'int64'),
+      emit.constant([value], [], node.dtype),
+    ]);
+  },
+  reference: ({ inputs: [x], attributes: { axis, before, value }, node }) => {
+    const size = x?.shape[axis] ?? 0;
+    const indices = Array.from({ length: node.shape[axis] ?? 0 }, (_, i) =>
+      i >= before && i < before + size ? i - before : -1,
+    );
+    return gatherReference(x ?? node, axis, indices, node.shape, value);
+  },
+});
+
+/** Adds `before` and `after` elements of one value at the ends of an axis. */
+export function pad(x: Tensor, axis: number, before: number, after: number, value = 0): Tensor {
+  if (before === 0 && after === 0) return x;
+  return padOp([x], { axis: axis < 0 ? axis + x.rank : axis, before, after, value });
+}
+
+/**
+ * Puts `step - 1` zeros between neighbours of an axis: the adjoint of taking every step-th element.
+ * [.., n, ..] -> [.., (n - 1) * step + 1, ..]
+ */
+export function dilate(x: Tensor, axis: number, step: number): Tensor {
+  const n = x.dim(axis);
+  if (step === 1 || n === 1) return x;
+  const at = axis < 0 ? axis + x.rank : axis;
+  const [head, tail] = [x.shape.slice(0, at), x.shape.slice(at + 1)];
+  const separate = x.reshape([...head, n, 1, ...tail]);
+  const spread = pad(separate, at + 1, 0, step - 1).reshape([...head, n * step, ...tail]);
+  return slice(spread, at, 0, (n - 1) * step + 1);
+}
+
+interface GatherAttributes {
+  readonly axis: number;
+  readonly indices: readonly number[];
+}
+
+const gatherOp = defineOp<GatherAttributes>('gather', {
+  shape: ([x], { axis, indices }) => {
+    const size = x?.shape[axis];
+    if (x === undefined || size === undefined) return `It has no axis ${axis}.`;
+    const bad = indices.find((i) => !Number.isInteger(i) || i < 0 || i >= size);
+    if (bad !== undefined) return `The index ${bad} is not within axis ${axis} of size ${size}.`;
+    return x.shape.map((own, i) => (i === axis ? indices.length : own));
+  },
+  // Scattering back is a product with the transposed selection matrix: the same on every device.
+  gradient: ({ inputs: [x], attributes: { axis, indices }, upstream: g }) => {
+    if (x === undefined) return [];
+    const size = x.dim(axis);
+    const matrix = new Float64Array(indices.length * size);
+    for (const [row, index] of indices.entries()) matrix[row * size + index] = 1;
+    const last = x.shape.map((_, i) => i).filter((i) => i !== axis);
+    const order = [...last, axis];
+    const scattered = g.transpose(order).matmul(constant(matrix, [indices.length, size]));
+    return [scattered.transpose(order.map((_, i) => order.indexOf(i)))];
+  },
+  lower: ({ emit, inputs: [x = ''], attributes: { axis, indices } }) =>
+    emit.node('Gather', [x, emit.constant(indices, [indices.length], 'int64')], { axis }),
+  reference: ({ inputs: [x], attributes: { axis, indices }, node }) =>
+    gatherReference(x ?? node, axis, indices, node.shape),
+});
+
+/** Elements of an axis at fixed positions, which may repeat: axis `axis` gets the length of `indices`. */
+export function gather(x: Tensor, axis: number, indices: readonly number[]): Tensor {
+  return gatherOp([x], { axis: axis < 0 ? axis + x.rank : axis, indices });
+}
+
+/** An axis in reverse order. */
+export function flip(x: Tensor, axis: number): Tensor {
+  const size = x.dim(axis);
+  return gather(
+    x,
+    axis,
+    Array.from({ length: size }, (_, i) => size - 1 - i),
+  );
+}
+
+/** Picks positions of an axis; -1 stands for `fill`. */
+function gatherReference(
+  x: { readonly shape: Shape; readonly data?: Float64Array },
+  axis: number,
+  indices: readonly number[],
+  shape: Shape,
+  fill = 0,
+) {
+  const out = ndarray(shape);
+  const strides = stridesOf(x.shape);
+  forEachIndex(shape, (index, flat) => {
+    const at = indices[index[axis] ?? 0] ?? -1;
+    let from = at * (strides[axis] ?? 0);
+    for (const [i, position] of index.entries())
+      if (i !== axis) from += position * (strides[i] ?? 0);
+    out.data[flat] = at < 0 ? fill : (x.data?.[from] ?? NaN);
+  });
+  return out;
+}
+
+declare module '../tensor/tensor.js' {
+  interface Tensor {
+    /** A range of one axis. */
+    slice(axis: number, start: number, end?: number, step?: number): Tensor;
+    /** One element of an axis, the axis removed. */
+    select(axis: number, index: number): Tensor;
+    /** Pieces along an axis. */
+    split(axis: number, sizes: number | readonly number[]): Tensor[];
+    /** Elements added at the ends of an axis. */
+    pad(axis: number, before: number, after: number, value?: number): Tensor;
+    /** Elements of an axis at fixed positions. */
+    gather(axis: number, indices: readonly number[]): Tensor;
+    /** An axis in reverse order. */
+    flip(axis: number): Tensor;
+  }
+}
+
+installMethods({
+  slice(axis: number, start: number, end?: number, step?: number) {
+    return slice(this, axis, start, end, step);
+  },
+  select(axis: number, index: number) {
+    return select(this, axis, index);
+  },
+  split(axis: number, sizes: number | readonly number[]) {
+    return split(this, axis, sizes);
+  },
+  pad(axis: number, before: number, after: number, value?: number) {
+    return pad(this, axis, before, after, value);
+  },
+  gather(axis: number, indices: readonly number[]) {
+    return gather(this, axis, indices);
+  },
+  flip(axis: number) {
+    return flip(this, axis);
+  },
+});

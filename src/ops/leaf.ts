@@ -1,0 +1,72 @@
+/** Leaves of the graph: inputs, whose values come at run time, and constants, whose values are part of it. */
+import { FoveaError, ShapeError } from '../errors.js';
+import { ndarray } from '../tensor/ndarray.js';
+import type { DType } from '../tensor/op.js';
+import { elementCount, formatShape, type Shape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { defineOp } from './define.js';
+
+export interface InputAttributes {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+const defineInput = defineOp<InputAttributes>('input', {
+  shape: (_, { shape }) => shape,
+  dtype: (_, { dtype }) => dtype,
+  gradient: null,
+  lower: ({ attributes }) => {
+    throw new FoveaError(
+      `The graph uses the input '${attributes.name}', which was not listed among the inputs that it is compiled with.`,
+    );
+  },
+  reference: ({ attributes }) => {
+    throw new FoveaError(`No value was given for the input '${attributes.name}'.`);
+  },
+});
+
+/**
+ * A tensor whose values are given when the graph runs.
+ * @throws ShapeError if a size is not a positive integer.
+ */
+export function input(name: string, shape: Shape, dtype: DType = 'float32'): Tensor {
+  if (!shape.every((size) => Number.isInteger(size) && size > 0)) {
+    throw new ShapeError(
+      `The input '${name}' has the shape ${formatShape(shape)}; every size must be a positive integer.`,
+    );
+  }
+  return defineInput([], { name, shape: [...shape], dtype });
+}
+
+export interface ConstantAttributes {
+  readonly data: ArrayLike<number>;
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+const defineConstant = defineOp<ConstantAttributes>('constant', {
+  shape: (_, { data, shape }) =>
+    elementCount(shape) === data.length
+      ? shape
+      : `${data.length} values were given for ${formatShape(shape)}.`,
+  dtype: (_, { dtype }) => dtype,
+  gradient: () => [],
+  lower: ({ emit, attributes: { data, shape, dtype } }) => emit.constant(data, shape, dtype),
+  reference: ({ attributes: { data, shape } }) => ndarray(shape, Float64Array.from(data)),
+});
+
+/** A tensor with fixed values. */
+export function constant(data: ArrayLike<number>, shape: Shape, dtype: DType = 'float32'): Tensor {
+  return defineConstant([], { data, shape, dtype });
+}
+
+/** A scalar, or the tensor itself: what the second operand of an arithmetic op may be. */
+export function asTensor(value: Tensor | number, dtype: DType = 'float32'): Tensor {
+  return typeof value === 'number' ? constant([value], [], dtype) : value;
+}
+
+/** A tensor of one repeated value. */
+export function full(shape: Shape, value: number, dtype: DType = 'float32'): Tensor {
+  return constant(new Float64Array(elementCount(shape)).fill(value), shape, dtype);
+}

@@ -1,0 +1,282 @@
+/**
+ * Maximum and average pooling in one, two or three dimensions.
+ *
+ * Letters: B batch, C channels, S spatial sizes, S' sizes after pooling.
+ */
+import { forEachIndex, ndarray } from '../tensor/ndarray.js';
+import { stridesOf, type Shape } from '../tensor/shape.js';
+import { installMethods, type Tensor } from '../tensor/tensor.js';
+import { addWeight, axisMap, mapAxis, transposed, type AxisMap } from './axis-map.js';
+import { defineOp } from './define.js';
+import { add, where } from './elementwise.js';
+import {
+  at,
+  checkPerAxis,
+  checkWindow,
+  perAxis,
+  windowCounts,
+  windowGeometry,
+  type Padding,
+  type PerAxis,
+  type WindowGeometry,
+} from './geometry.js';
+import { dilate } from './indexing.js';
+import { stack } from './movement.js';
+
+export interface MaxPoolOptions {
+  /** Default: the kernel, so that windows lie side by side. */
+  readonly stride?: PerAxis;
+  /** Elements added at both ends of each axis that never win, default 0; less than the kernel. */
+  readonly padding?: Padding;
+  /** Distance between the elements of a window, default 1. */
+  readonly dilation?: PerAxis;
+}
+
+export interface AvgPoolOptions {
+  /** Default: the kernel, so that windows lie side by side. */
+  readonly stride?: PerAxis;
+  /** Zeros added at both ends of each axis, default 0; less than the kernel. */
+  readonly padding?: Padding;
+  /** Whether the added zeros count in the averages. Default true, as in PyTorch. */
+  readonly countIncludePad?: boolean;
+}
+
+interface PoolAttributes extends WindowGeometry {
+  readonly kernel: readonly number[];
+}
+
+/** Positions along an axis that a window at output `o` covers; padding is left out. */
+function covered(a: PoolAttributes, axis: number, o: number, size: number): number[] {
+  const first = o * at(a.strides, axis) - at(a.padsBegin, axis);
+  return Array.from(
+    { length: at(a.kernel, axis) },
+    (_, tap) => first + tap * at(a.dilations, axis),
+  ).filter((position) => position >= 0 && position < size);
+}
+
+function poolShape([x]: readonly Tensor[], a: PoolAttributes): Shape | string {
+  if (x === undefined || x.rank < 3 || x.rank > 5) {
+    return 'Expected an input [B, C, ..S] with one to three spatial axes.';
+  }
+  const axes = x.rank - 2;
+  const problem = checkPerAxis('kernel', a.kernel, axes, 1) ?? checkWindow(a, axes);
+  if (problem !== undefined) return problem;
+  const tooWide = [...a.padsBegin, ...a.padsEnd].some((p, i) => p >= at(a.kernel, i % axes));
+  if (tooWide) {
+    return `The padding [${a.padsBegin.join(', ')}], [${a.padsEnd.join(', ')}] must be less than the kernel [${a.kernel.join(', ')}].`;
+  }
+  const spatial = x.shape.slice(2);
+  const counts = windowCounts(spatial, a.kernel, a);
+  if (counts.some((count) => count < 1)) {
+    return `The kernel [${a.kernel.join(', ')}] is larger than the padded input.`;
+  }
+  const empty = counts.some((count, axis) =>
+    Array.from({ length: count }, (_, o) => covered(a, axis, o, at(spatial, axis))).some(
+      (positions) => positions.length === 0,
+    ),
+  );
+  return empty
+    ? `With dilation [${a.dilations.join(', ')}] some window would hold nothing but padding.`
+    : [x.dim(0), x.dim(1), ...counts];
+}
+
+/** Visits every pair of an input element and a window that covers it, windows and elements in row-major order. */
+function forEachMember(
+  xShape: Shape,
+  yShape: Shape,
+  a: PoolAttributes,
+  visit: (x: number, y: number) => void,
+): void {
+  const strides = stridesOf(xShape);
+  forEachIndex(yShape, (y, yOffset) => {
+    const windows = xShape.slice(2).map((size, axis) => covered(a, axis, at(y, axis + 2), size));
+    forEachIndex(
+      windows.map((positions) => positions.length),
+      (index) => {
+        let x = at(y, 0) * at(strides, 0) + at(y, 1) * at(strides, 1);
+        for (const [axis, which] of index.entries()) {
+          x += at(windows[axis] ?? [], which) * at(strides, axis + 2);
+        }
+        visit(x, yOffset);
+      },
+    );
+  });
+}
+
+function onnxAttributes(a: PoolAttributes) {
+  return { kernel_shape: a.kernel, strides: a.strides, pads: [...a.padsBegin, ...a.padsEnd] };
+}
+
+const maxPoolOp = defineOp<PoolAttributes>('maxPool', {
+  shape: poolShape,
+  gradient: ({ inputs: [x], attributes, output, upstream }) =>
+    x ? [maxPoolGradient(x, output, upstream, attributes)] : [],
+  lower: ({ emit, inputs, attributes }) =>
+    emit.node('MaxPool', inputs, {
+      ...onnxAttributes(attributes),
+      dilations: attributes.dilations,
+    }),
+  reference: ({ inputs: [x], attributes, node }) => {
+    const y = ndarray(node.shape);
+    y.data.fill(-Infinity);
+    forEachMember(x?.shape ?? [], y.shape, attributes, (from, to) => {
+      y.data[to] = Math.max(y.data[to] ?? NaN, x?.data[from] ?? NaN);
+    });
+    return y;
+  },
+});
+
+/**
+ * Sends each window's gradient to its first maximum. ONNX has the indices of MaxPool on the CPU
+ * only, so the windows are walked tap by tap, in row-major order: a tap that equals the maximum
+ * takes what is left of the gradient, and what every tap took goes back to where it was read.
+ */
+function maxPoolGradient(x: Tensor, y: Tensor, g: Tensor, a: PoolAttributes): Tensor {
+  const axes = x.rank - 2;
+  let left = g;
+  const take = (taps: Tensor): Tensor => {
+    const taken = where(taps.equal(y), left, 0);
+    left = left.sub(taken);
+    return taken;
+  };
+  /** The gradient of `source`, whose spatial axes before `axis` have been narrowed to one tap each. */
+  const gradientOf = (source: Tensor, axis: number): Tensor => {
+    if (axis === axes) return take(source);
+    const reach = (y.dim(axis + 2) - 1) * at(a.strides, axis) + 1;
+    const parts = Array.from({ length: at(a.kernel, axis) }, (_, tap) => {
+      const start = tap * at(a.dilations, axis);
+      return gradientOf(
+        source.slice(axis + 2, start, start + reach, at(a.strides, axis)),
+        axis + 1,
+      );
+    });
+    return spreadTaps(parts, axis, source.dim(axis + 2), a);
+  };
+  let padded = x;
+  for (let axis = 0; axis < axes; axis++) {
+    padded = padded.pad(axis + 2, at(a.padsBegin, axis), at(a.padsEnd, axis), -Infinity);
+  }
+  let gradient = gradientOf(padded, 0);
+  for (let axis = 0; axis < axes; axis++) {
+    const start = at(a.padsBegin, axis);
+    gradient = gradient.slice(axis + 2, start, start + x.dim(axis + 2));
+  }
+  return gradient;
+}
+
+/** Puts what each tap of an axis holds back where strided slices of an axis of `size` took it from. */
+function spreadTaps(parts: readonly Tensor[], axis: number, size: number, a: PoolAttributes) {
+  const spatial = axis + 2;
+  const stride = at(a.strides, axis);
+  const dilation = at(a.dilations, axis);
+  if (stride === parts.length && dilation === 1) {
+    // Windows side by side: the taps only have to be interleaved.
+    const tiles = stack(parts, spatial + 1);
+    const length = tiles.dim(spatial) * stride;
+    const [head, tail] = [tiles.shape.slice(0, spatial), tiles.shape.slice(spatial + 2)];
+    return tiles.reshape([...head, length, ...tail]).pad(spatial, 0, size - length);
+  }
+  return parts
+    .map((part, tap) => {
+      const spread = dilate(part, spatial, stride);
+      const start = tap * dilation;
+      return spread.pad(spatial, start, size - start - spread.dim(spatial));
+    })
+    .reduce(add);
+}
+
+/**
+ * Largest element of each window. x [B, C, ..S] -> [B, C, ..S'] with
+ * S' = floor((S + padding - dilation (kernel - 1) - 1) / stride) + 1, as torch.nn.MaxPool1d, 2d and 3d
+ * with ceil_mode false. Where elements of a window are equal, the first gets the whole gradient.
+ *
+ * @throws ShapeError for a kernel larger than the padded input, or padding as wide as the kernel
+ */
+export function maxPool(x: Tensor, kernel: PerAxis, options: MaxPoolOptions = {}): Tensor {
+  const { stride = kernel, padding = 0, dilation = 1 } = options;
+  const axes = x.rank - 2;
+  return maxPoolOp([x], {
+    kernel: perAxis(kernel, axes),
+    ...windowGeometry({ stride, padding, dilation }, axes),
+  });
+}
+
+interface AvgPoolAttributes extends PoolAttributes {
+  readonly countIncludePad: boolean;
+}
+
+const avgPoolOp = defineOp<AvgPoolAttributes>('avgPool', {
+  shape: poolShape,
+  gradient: ({ inputs: [x], attributes, output, upstream }) => {
+    if (x === undefined) return [];
+    let gradient = upstream;
+    for (const [axis, size] of x.shape.slice(2).entries()) {
+      const map = averagingMap(attributes, axis, size, output.dim(axis + 2));
+      gradient = mapAxis(gradient, axis + 2, transposed(map));
+    }
+    return [gradient];
+  },
+  lower: ({ emit, inputs, attributes }) =>
+    emit.node('AveragePool', inputs, {
+      ...onnxAttributes(attributes),
+      count_include_pad: Number(attributes.countIncludePad),
+    }),
+  reference: ({ inputs: [x], attributes, node }) => {
+    const y = ndarray(node.shape);
+    const counts = new Float64Array(node.size);
+    forEachMember(x?.shape ?? [], y.shape, attributes, (from, to) => {
+      y.data[to] = (y.data[to] ?? NaN) + (x?.data[from] ?? NaN);
+      counts[to] = (counts[to] ?? NaN) + 1;
+    });
+    const whole = attributes.kernel.reduce((a, b) => a * b, 1);
+    return ndarray(
+      y.shape,
+      y.data.map((total, i) => total / (attributes.countIncludePad ? whole : (counts[i] ?? NaN))),
+    );
+  },
+});
+
+/** Average pooling along one axis: a window's count is the product of its counts along the axes. */
+function averagingMap(a: AvgPoolAttributes, axis: number, size: number, counts: number): AxisMap {
+  const map = axisMap(counts, size);
+  for (let o = 0; o < counts; o++) {
+    const positions = covered(a, axis, o, size);
+    const weight = 1 / (a.countIncludePad ? at(a.kernel, axis) : positions.length);
+    for (const position of positions) addWeight(map, o, position, weight);
+  }
+  return map;
+}
+
+/**
+ * Mean of each window. x [B, C, ..S] -> [B, C, ..S'] with S' = floor((S + padding - kernel) / stride) + 1,
+ * as torch.nn.AvgPool1d, 2d and 3d with ceil_mode false.
+ *
+ * @throws ShapeError for a kernel larger than the padded input, or padding as wide as the kernel
+ */
+export function avgPool(x: Tensor, kernel: PerAxis, options: AvgPoolOptions = {}): Tensor {
+  const { stride = kernel, padding = 0, countIncludePad = true } = options;
+  const axes = x.rank - 2;
+  return avgPoolOp([x], {
+    kernel: perAxis(kernel, axes),
+    ...windowGeometry({ stride, padding, dilation: 1 }, axes),
+    countIncludePad,
+  });
+}
+
+declare module '../tensor/tensor.js' {
+  interface Tensor {
+    /** Largest element of each window of the spatial axes. */
+    maxPool(kernel: PerAxis, options?: MaxPoolOptions): Tensor;
+    /** Mean of each window of the spatial axes. */
+    avgPool(kernel: PerAxis, options?: AvgPoolOptions): Tensor;
+  }
+}
+
+installMethods({
+  maxPool(kernel: PerAxis, options?: MaxPoolOptions) {
+    return maxPool(this, kernel, options);
+  },
+  avgPool(kernel: PerAxis, options?: AvgPoolOptions) {
+    return avgPool(this, kernel, options);
+  },
+});

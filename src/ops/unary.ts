@@ -1,0 +1,228 @@
+/** Functions of one tensor, element by element. */
+import { ndarray } from '../tensor/ndarray.js';
+import type { AttributeValue, Emitter, GradientContext, Value } from '../tensor/op.js';
+import { installMethods, type Tensor } from '../tensor/tensor.js';
+import { defineOp } from './define.js';
+import { greater, greaterEqual, lessEqual, mul, where } from './elementwise.js';
+
+type UnaryGradient = (context: { x: Tensor; y: Tensor; g: Tensor }) => Tensor;
+
+function unary(
+  name: string,
+  onnx: string | ((emit: Emitter, x: Value) => Value),
+  f: (x: number) => number,
+  gradient: UnaryGradient | null,
+) {
+  const op = defineOp<object>(name, {
+    shape: ([x]) => x?.shape ?? [],
+    gradient:
+      gradient &&
+      (({ inputs: [x], output: y, upstream: g }: GradientContext<object>) =>
+        x ? [gradient({ x, y, g })] : []),
+    lower: ({ emit, inputs: [x = ''] }) =>
+      typeof onnx === 'string' ? emit.node(onnx, [x]) : onnx(emit, x),
+    reference: ({ inputs: [x], node }) => ndarray(node.shape, x?.data.map(f) ?? []),
+  });
+  return (x: Tensor): Tensor => op([x], {});
+}
+
+/** -x. */
+export const neg = unary(
+  'neg',
+  'Neg',
+  (x) => -x,
+  ({ g }) => neg(g),
+);
+/** e to the power x. */
+export const exp = unary('exp', 'Exp', Math.exp, ({ y, g }) => mul(g, y));
+/** Natural logarithm. */
+export const log = unary('log', 'Log', Math.log, ({ x, g }) => g.div(x));
+/** Square root. */
+export const sqrt = unary('sqrt', 'Sqrt', Math.sqrt, ({ y, g }) => g.mul(0.5).div(y));
+/** 1 / x. */
+export const reciprocal = unary(
+  'reciprocal',
+  'Reciprocal',
+  (x) => 1 / x,
+  ({ y, g }) => neg(g.mul(y).mul(y)),
+);
+/** |x|; the derivative at 0 is 0 (as PyTorch). */
+export const abs = unary('abs', 'Abs', Math.abs, ({ x, g }) =>
+  where(greater(x, 0), g, where(x.less(0), neg(g), 0)),
+);
+/** x * x. */
+export const square = unary(
+  'square',
+  (emit, x) => emit.node('Mul', [x, x]),
+  (x) => x * x,
+  ({ x, g }) => g.mul(x).mul(2),
+);
+/** Sine. */
+export const sin = unary('sin', 'Sin', Math.sin, ({ x, g }) => g.mul(cos(x)));
+/** Cosine. */
+export const cos = unary('cos', 'Cos', Math.cos, ({ x, g }) => neg(g.mul(sin(x))));
+/** Hyperbolic tangent. */
+export const tanh = unary('tanh', 'Tanh', Math.tanh, ({ y, g }) => g.mul(y.mul(y).neg().add(1)));
+/** Logistic function 1 / (1 + e^-x). */
+export const sigmoid = unary(
+  'sigmoid',
+  'Sigmoid',
+  (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))),
+  ({ y, g }) => g.mul(y).mul(y.neg().add(1)),
+);
+/** The error function. */
+export const erf = unary('erf', 'Erf', erfFloat64, ({ x, g }) =>
+  g.mul(exp(neg(square(x)))).mul(2 / Math.sqrt(Math.PI)),
+);
+/** max(x, 0); the derivative at 0 is 0 (as PyTorch). */
+export const relu = unary(
+  'relu',
+  'Relu',
+  (x) => Math.max(x, 0),
+  ({ y, g }) => where(greater(y, 0), g, 0),
+);
+
+/**
+ * erf in float64. Series for small arguments, continued fraction for the tail
+ * (Abramowitz and Stegun 7.1.6 and 7.1.14); accurate to about 1e-15.
+ */
+function erfFloat64(x: number): number {
+  const magnitude = Math.abs(x);
+  if (Number.isNaN(x)) return NaN;
+  if (magnitude > 6) return Math.sign(x);
+  const scale = (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x);
+  if (magnitude < 3) {
+    let term = x;
+    let total = x;
+    for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(total); n++) {
+      term *= (2 * x * x) / (2 * n + 1);
+      total += term;
+    }
+    return scale * total;
+  }
+  let fraction = magnitude;
+  for (let n = 80; n >= 1; n--) fraction = magnitude + n / 2 / fraction;
+  return Math.sign(x) * (1 - scale / 2 / fraction);
+}
+
+/** GELU with the exact Gaussian distribution function, x/2 (1 + erf(x / sqrt 2)); not the tanh approximation. */
+export function gelu(x: Tensor): Tensor {
+  return x.mul(0.5).mul(erf(x.mul(Math.SQRT1_2)).add(1));
+}
+
+/** x * sigmoid(x), also called swish. */
+export function silu(x: Tensor): Tensor {
+  return x.mul(sigmoid(x));
+}
+
+const clipOp = defineOp<{ readonly min: number; readonly max: number }>('clip', {
+  shape: ([x], { min, max }) =>
+    min <= max ? (x?.shape ?? []) : `The lower bound ${min} is above the upper bound ${max}.`,
+  gradient: ({ inputs: [x], attributes: { min, max }, upstream: g }) => {
+    if (x === undefined) return [];
+    return [where(greaterEqual(x, min), where(lessEqual(x, max), g, 0), 0)];
+  },
+  lower: ({ emit, inputs: [x = ''], attributes: { min, max } }) =>
+    emit.node('Clip', [
+      x,
+      Number.isFinite(min) ? emit.constant([min], [], 'float32') : '',
+      Number.isFinite(max) ? emit.constant([max], [], 'float32') : '',
+    ]),
+  reference: ({ inputs: [x], attributes: { min, max }, node }) =>
+    ndarray(node.shape, x?.data.map((v) => Math.min(Math.max(v, min), max)) ?? []),
+});
+
+/** Limits values to [min, max]; either bound may be left out. At a bound the gradient passes (as PyTorch). */
+export function clip(x: Tensor, { min = -Infinity, max = Infinity } = {}): Tensor {
+  return clipOp([x], { min, max });
+}
+
+const leakyReluOp = defineOp<{ readonly slope: number }>('leakyRelu', {
+  shape: ([x]) => x?.shape ?? [],
+  gradient: ({ inputs: [x], attributes: { slope }, upstream: g }) =>
+    x ? [where(greater(x, 0), g, g.mul(slope))] : [],
+  lower: ({ emit, inputs, attributes: { slope } }) => {
+    const alpha: AttributeValue = { float: slope };
+    return emit.node('LeakyRelu', inputs, { alpha });
+  },
+  reference: ({ inputs: [x], attributes: { slope }, node }) =>
+    ndarray(node.shape, x?.data.map((v) => (v > 0 ? v : v * slope)) ?? []),
+});
+
+/** x where positive, slope * x elsewhere. Default slope 0.01. */
+export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
+  return leakyReluOp([x], { slope });
+}
+
+declare module '../tensor/tensor.js' {
+  interface Tensor {
+    /** -x. */
+    neg(): Tensor;
+    /** e to the power x. */
+    exp(): Tensor;
+    /** Natural logarithm. */
+    log(): Tensor;
+    /** Square root. */
+    sqrt(): Tensor;
+    /** 1 / x. */
+    reciprocal(): Tensor;
+    /** |x|. */
+    abs(): Tensor;
+    /** x * x. */
+    square(): Tensor;
+    /** Sine. */
+    sin(): Tensor;
+    /** Cosine. */
+    cos(): Tensor;
+    /** Hyperbolic tangent. */
+    tanh(): Tensor;
+    /** Logistic function. */
+    sigmoid(): Tensor;
+    /** Error function. */
+    erf(): Tensor;
+    /** max(x, 0). */
+    relu(): Tensor;
+    /** Exact GELU. */
+    gelu(): Tensor;
+    /** x * sigmoid(x). */
+    silu(): Tensor;
+    /** Limits values to [min, max]. */
+    clip(bounds: { min?: number; max?: number }): Tensor;
+    /** x where positive, slope * x elsewhere. */
+    leakyRelu(slope?: number): Tensor;
+  }
+}
+
+const fluent = {
+  neg,
+  exp,
+  log,
+  sqrt,
+  reciprocal,
+  abs,
+  square,
+  sin,
+  cos,
+  tanh,
+  sigmoid,
+  erf,
+  relu,
+  gelu,
+  silu,
+};
+installMethods({
+  ...Object.fromEntries(
+    Object.entries(fluent).map(([name, op]) => [
+      name,
+      function (this: Tensor) {
+        return op(this);
+      },
+    ]),
+  ),
+  clip(bounds: { min?: number; max?: number }) {
+    return clip(this, bounds);
+  },
+  leakyRelu(slope?: number) {
+    return leakyRelu(this, slope);
+  },
+});

@@ -1,0 +1,114 @@
+/**
+ * An engine on the other side of a port: `serveEngine` runs in the worker, `RemoteEngine` in the
+ * program. Requests are numbered; every method of EngineApi is one kind of request.
+ */
+import { DeviceError, FoveaError, RequestError } from '../errors.js';
+import type { EngineApi, HostTensors, LoadOptions, RunResult } from './engine.js';
+
+/** What a worker_threads port and a web Worker have in common, after a thin wrapping. */
+export interface Port {
+  post(message: unknown): void;
+  listen(handler: (message: unknown) => void): void;
+}
+
+interface Request {
+  readonly id: number;
+  readonly method: keyof EngineApi;
+  readonly args: readonly unknown[];
+}
+
+interface Reply {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly error?: { readonly kind: string; readonly message: string };
+}
+
+/** Answers the requests that come through a port with an engine. */
+export function serveEngine(port: Port, engine: Promise<EngineApi>): void {
+  port.listen((message) => {
+    const { id, method, args } = message as Request;
+    const answer = async () => {
+      const target = await engine;
+      const call = target[method].bind(target) as (...args: readonly unknown[]) => Promise<unknown>;
+      return call(...args);
+    };
+    answer().then(
+      (value) => port.post({ id, value } satisfies Reply),
+      (error: unknown) => {
+        const { name: kind, message } = error instanceof Error ? error : new Error(String(error));
+        port.post({ id, error: { kind, message } } satisfies Reply);
+      },
+    );
+  });
+}
+
+/** Makes the error that a worker reported into one of ours again. */
+function revive({ kind, message }: { readonly kind: string; readonly message: string }): Error {
+  const known = { DeviceError, RequestError }[kind];
+  return new (known ?? FoveaError)(message);
+}
+
+/** An engine that lives behind a port. */
+export class RemoteEngine implements EngineApi {
+  private readonly waiting = new Map<
+    number,
+    { resolve: (value: unknown) => void; reject: (error: Error) => void }
+  >();
+  private requests = 0;
+  private failure: Error | undefined;
+
+  /** @param onActivity told whether any request is open, so that an idle worker need not keep a process alive */
+  constructor(
+    private readonly port: Port,
+    private readonly onActivity: (busy: boolean) => void = () => undefined,
+  ) {
+    port.listen((message) => {
+      const { id, value, error } = message as Reply;
+      const request = this.waiting.get(id);
+      this.waiting.delete(id);
+      if (this.waiting.size === 0) this.onActivity(false);
+      if (error) request?.reject(revive(error));
+      else request?.resolve(value);
+    });
+  }
+
+  /** Rejects everything that is open and everything that follows: the worker is gone. */
+  fail(error: Error): void {
+    this.failure = error;
+    for (const request of this.waiting.values()) request.reject(error);
+    this.waiting.clear();
+    this.onActivity(false);
+  }
+
+  private request<T>(method: keyof EngineApi, ...args: readonly unknown[]): Promise<T> {
+    if (this.failure) return Promise.reject(this.failure);
+    return new Promise<T>((resolve, reject) => {
+      const id = this.requests++;
+      this.waiting.set(id, { resolve: (value) => resolve(value as T), reject });
+      this.onActivity(true);
+      this.port.post({ id, method, args } satisfies Request);
+    });
+  }
+
+  load(model: Uint8Array, options: LoadOptions): Promise<number> {
+    return this.request('load', model, options);
+  }
+  run(session: number, feeds: HostTensors, state?: number): Promise<RunResult> {
+    return this.request('run', session, feeds, state);
+  }
+  unload(session: number): Promise<void> {
+    return this.request('unload', session);
+  }
+  endProfiling(session: number): Promise<void> {
+    return this.request('endProfiling', session);
+  }
+  createState(entries: HostTensors): Promise<number> {
+    return this.request('createState', entries);
+  }
+  readState(state: number): Promise<HostTensors> {
+    return this.request('readState', state);
+  }
+  disposeState(state: number): Promise<void> {
+    return this.request('disposeState', state);
+  }
+}

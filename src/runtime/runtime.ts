@@ -1,0 +1,133 @@
+import { FoveaError, ShapeError } from '../errors.js';
+import { lowerToOnnx, type Graph } from '../onnx/lower.js';
+import type { Provider, TensorData } from '../tensor/op.js';
+import { formatShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { NEXT, type EngineApi, type HostTensor, type HostTensors } from './engine.js';
+
+/** Where graphs run: `cpu`, `cuda` and `webgpu` in Node, `wasm` and `webgpu` in a browser. */
+export type Device = Provider;
+
+/** A graph that may keep state between runs. */
+export interface StatefulGraph extends Graph {
+  /** Inputs whose values stay with the engine, by name. */
+  readonly state?: Readonly<Record<string, Tensor>>;
+  /** New values of state entries, computed by each run. */
+  readonly next?: Readonly<Record<string, Tensor>>;
+}
+
+export interface CompileOptions {
+  /** Start of the name of a file for a profile by op, written when the executable is disposed. Node's CPU only. */
+  readonly profile?: string;
+  readonly name?: string;
+}
+
+/** Named values that stay on the device between runs. */
+export interface State {
+  /** Copies of all values. */
+  read(): Promise<HostTensors>;
+  dispose(): Promise<void>;
+}
+
+class EngineState implements State {
+  constructor(
+    readonly engine: EngineApi,
+    readonly id: number,
+  ) {}
+
+  read(): Promise<HostTensors> {
+    return this.engine.readState(this.id);
+  }
+
+  dispose(): Promise<void> {
+    return this.engine.disposeState(this.id);
+  }
+}
+
+/** A compiled graph. */
+export class Executable {
+  private milliseconds = 0;
+  private runs = 0;
+
+  constructor(
+    private readonly engine: EngineApi,
+    private readonly session: number,
+    private readonly inputs: Readonly<Record<string, Tensor>>,
+    private readonly profiled: boolean,
+  ) {}
+
+  /**
+   * Runs the graph.
+   * @param feeds a typed array for every input that is not state
+   * @param state read, and moved on by the graph's `next`
+   * @throws FoveaError naming the input whose value is missing or of the wrong size
+   */
+  async run(feeds: Readonly<Record<string, TensorData>>, state?: State): Promise<HostTensors> {
+    const tensors: Record<string, HostTensor> = {};
+    for (const [name, data] of Object.entries(feeds)) {
+      const input = this.inputs[name];
+      if (input === undefined) throw new FoveaError(`The graph has no input '${name}'.`);
+      if (input.size !== data.length) {
+        throw new ShapeError(
+          `The input '${name}' takes ${formatShape(input.shape)}, ${input.size} values; ${data.length} were given.`,
+        );
+      }
+      tensors[name] = { dtype: input.dtype, shape: input.shape, data };
+    }
+    const id = state instanceof EngineState ? state.id : undefined;
+    const { outputs, milliseconds } = await this.engine.run(this.session, tensors, id);
+    this.milliseconds += milliseconds;
+    this.runs++;
+    return outputs;
+  }
+
+  /** Runs so far, and the time that they spent inside ONNX Runtime. */
+  get statistics(): { readonly runs: number; readonly milliseconds: number } {
+    return { runs: this.runs, milliseconds: this.milliseconds };
+  }
+
+  async dispose(): Promise<void> {
+    if (this.profiled) await this.engine.endProfiling(this.session);
+    await this.engine.unload(this.session);
+  }
+}
+
+/** Compiles and runs graphs on one device. Made by `createRuntime` of `fovea/node` or `fovea/web`. */
+export class Runtime {
+  constructor(
+    readonly device: Device,
+    private readonly engine: EngineApi,
+    private readonly shutDown: () => Promise<void> = () => Promise.resolve(),
+  ) {}
+
+  /** Lowers a graph for this device and makes a session of it. */
+  async compile(graph: StatefulGraph, options: CompileOptions = {}): Promise<Executable> {
+    const next = Object.keys(graph.next ?? {});
+    const outputs: Record<string, Tensor> = { ...graph.outputs };
+    for (const [name, tensor] of Object.entries(graph.next ?? {})) outputs[NEXT + name] = tensor;
+    const model = lowerToOnnx(
+      {
+        inputs: { ...graph.inputs, ...graph.state },
+        outputs,
+        ...(graph.constants && { constants: graph.constants }),
+      },
+      { provider: this.device, ...(options.name && { name: options.name }) },
+    );
+    const { profile } = options;
+    const session = await this.engine.load(model, {
+      next,
+      ...(profile !== undefined && { profile }),
+    });
+    return new Executable(this.engine, session, graph.inputs, profile !== undefined);
+  }
+
+  /** Brings values to the device, to be kept there between runs. */
+  async createState(entries: HostTensors): Promise<State> {
+    return new EngineState(this.engine, await this.engine.createState(entries));
+  }
+
+  /** Ends the engine after the run that is under way. Executables and states of this runtime are gone then. */
+  close(): Promise<void> {
+    return this.shutDown();
+  }
+}

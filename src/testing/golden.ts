@@ -1,0 +1,213 @@
+/**
+ * Golden cases: a module's inputs, parameters, outputs and gradients as PyTorch computed them, one
+ * safetensors file each (tests/fixtures/golden; the layout is described in README.md there).
+ */
+import { gradients } from '../autodiff/gradients.js';
+import { FoveaError } from '../errors.js';
+import { record } from '../nn/context.js';
+import type { Module, StateEntry } from '../nn/module.js';
+import { constant, input } from '../ops/index.js';
+import { ndarray, type NdArray } from '../tensor/ndarray.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { rename, renameState, type NameMap } from '../weights/names.js';
+import { readSafetensors, type StoredTensor } from '../weights/safetensors.js';
+
+/** What a tensor of a case is compared as. */
+export type GoldenKind = 'eval' | 'attn' | 'train' | 'state' | 'grad';
+
+/** How far a value of each kind may be off: relative to the largest one of its tensor. */
+export const GOLDEN_TOLERANCE: Readonly<Record<GoldenKind, number>> = {
+  eval: 2e-5,
+  attn: 2e-5,
+  train: 2e-5,
+  state: 1e-5,
+  grad: 1e-4,
+};
+
+export interface GoldenCase {
+  /** The module's id, such as `se.conv`. */
+  readonly module: string;
+  /** The constructor's arguments in the seed. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Gradients that are zero on paper, and noise in the file. */
+  readonly nearZero: readonly string[];
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
+
+/** Reads a case from the bytes of its file. */
+export function readGolden(bytes: Uint8Array, file: string): GoldenCase {
+  const { tensors, metadata } = readSafetensors(bytes, file);
+  return {
+    module: metadata['module'] ?? '',
+    config: JSON.parse(metadata['config'] ?? '{}') as Record<string, unknown>,
+    nearZero: JSON.parse(metadata['near_zero_grads'] ?? '[]') as string[],
+    tensors,
+  };
+}
+
+/** Computes tensors of a graph: the reference evaluator, or a runtime. */
+export type Evaluate = (
+  outputs: readonly Tensor[],
+  feeds: ReadonlyMap<Tensor, NdArray>,
+) => Promise<readonly NdArray[]> | readonly NdArray[];
+
+/** What is held against a case. */
+export interface GoldenSubject {
+  /** Holds the case's parameters; absent for a plain function. */
+  readonly module?: Module;
+  /** Default: the module's own forward on all inputs, with one output or several. */
+  readonly forward?: (inputs: readonly Tensor[]) => readonly Tensor[];
+  /** From the case's state_dict names to the module's. */
+  readonly names?: NameMap;
+  /** From the case's attention tensors (`gate`) to the names they are exposed under (`channel`). */
+  readonly attention?: Readonly<Record<string, string>>;
+}
+
+/** How far one tensor is off. */
+export interface GoldenDifference {
+  readonly name: string;
+  readonly kind: GoldenKind;
+  /** See {@link GOLDEN_TOLERANCE}; infinite where the shapes differ or a value is not finite. */
+  readonly error: number;
+}
+
+/**
+ * Runs a subject on a case, in eval and in training, and compares every tensor that the case holds.
+ * @throws FoveaError for a tensor of the case that the subject has no counterpart to
+ */
+export async function compareWithGolden(
+  golden: GoldenCase,
+  subject: GoldenSubject,
+  evaluate: Evaluate,
+): Promise<GoldenDifference[]> {
+  const { names = {}, attention = {}, module, forward = forwardOf(subject) } = subject;
+  const feeds = new Map<Tensor, NdArray>();
+  const inputs = withPrefix(golden, 'input.').map(([index, { shape, dtype, data }]) => {
+    const tensor = input(index, shape, dtype === 'I64' ? 'int32' : 'float32');
+    feeds.set(tensor, ndarray(shape, Float64Array.from(data, Number)));
+    return tensor;
+  });
+  if (module) {
+    module.loadStateDict(renameState(stateOf(golden), names));
+    module.assignPaths();
+    for (const [, part] of [...module.namedParameters(), ...module.namedBuffers()]) {
+      feeds.set(part.tensor, ndarray(part.shape, part.data));
+    }
+  }
+
+  const actual = new Map<string, Tensor>();
+  const inEval = record(false, () => forward(inputs));
+  inEval.output.forEach((output, i) => actual.set(`eval.output.${i}`, output));
+  for (const [theirs, ours] of Object.entries(attention)) {
+    const map = inEval.record.exposed.get(ours);
+    if (map) actual.set(`eval.attn.${theirs}`, map);
+  }
+
+  const inTraining = record(true, () => forward(inputs));
+  inTraining.output.forEach((output, i) => actual.set(`train.output.${i}`, output));
+  const parameters = new Map([...(module?.namedParameters() ?? [])]);
+  const sources = [...inputs, ...[...parameters.values()].map((p) => p.tensor)];
+  const withCotangent = inTraining.output.flatMap((output, i) => {
+    const cotangent = golden.tensors.get(`cotangent.${i}`);
+    return cotangent ? [{ output, cotangent: toConstant(cotangent) }] : [];
+  });
+  const found = gradients(
+    withCotangent.map(({ output }) => output),
+    sources,
+    withCotangent.map(({ cotangent }) => cotangent),
+  );
+  const gradientOf = new Map(sources.map((source, i) => [source, found[i]]));
+  const buffers = new Map([...(module?.namedBuffers() ?? [])]);
+  for (const name of golden.tensors.keys()) {
+    let tensor: Tensor | undefined;
+    if (name.startsWith('train.state.')) {
+      const buffer = buffers.get(rename(name.slice('train.state.'.length), names));
+      tensor = buffer && (inTraining.record.updates.get(buffer) ?? buffer.tensor);
+    } else if (name.startsWith('grad.input.')) {
+      const source = inputs[Number(name.slice('grad.input.'.length))];
+      tensor = source && gradientOf.get(source);
+    } else if (name.startsWith('grad.param.')) {
+      const parameter = parameters.get(rename(name.slice('grad.param.'.length), names));
+      tensor = parameter && gradientOf.get(parameter.tensor);
+    }
+    if (tensor) actual.set(name, tensor);
+  }
+
+  const wanted = [...golden.tensors].filter(([name]) => !/^(input|param|cotangent)\./.test(name));
+  const missing = wanted.filter(([name]) => !actual.has(name)).map(([name]) => name);
+  if (missing.length > 0) {
+    throw new FoveaError(`Nothing to compare with in the case: ${missing.join(', ')}.`);
+  }
+  const values = await evaluate([...actual.values()], feeds);
+  const valueOf = new Map([...actual.keys()].map((name, i) => [name, values[i]]));
+  const largestGradient = Math.max(
+    0,
+    ...wanted.filter(([name]) => name.startsWith('grad.')).map(([, { data }]) => largest(data)),
+  );
+  return wanted.map(([name, expected]) => {
+    const kind = kindOf(name);
+    const value = valueOf.get(name);
+    const scale = golden.nearZero.includes(name)
+      ? 1
+      : Math.max(largest(expected.data), kind === 'grad' ? 1e-3 * largestGradient : 0);
+    return { name, kind, error: value ? distance(value, expected) / (scale || 1) : Infinity };
+  });
+}
+
+/** The differences that are too large, ready to be printed: empty when the case holds. */
+export function beyondTolerance(differences: readonly GoldenDifference[]): string[] {
+  return differences
+    .filter(({ kind, error }) => !(error <= GOLDEN_TOLERANCE[kind]))
+    .map(({ name, kind, error }) => `${name}: ${error} > ${GOLDEN_TOLERANCE[kind]}`);
+}
+
+function forwardOf({ module }: GoldenSubject): (inputs: readonly Tensor[]) => readonly Tensor[] {
+  return (inputs) => {
+    const output = (module?.forward as (...all: readonly Tensor[]) => Tensor | Tensor[])(...inputs);
+    return Array.isArray(output) ? output : [output];
+  };
+}
+
+function kindOf(name: string): GoldenKind {
+  if (name.startsWith('eval.attn.')) return 'attn';
+  if (name.startsWith('eval.')) return 'eval';
+  if (name.startsWith('train.state.')) return 'state';
+  return name.startsWith('train.') ? 'train' : 'grad';
+}
+
+function withPrefix({ tensors }: GoldenCase, prefix: string): [string, StoredTensor][] {
+  return [...tensors]
+    .filter(([name]) => name.startsWith(prefix))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function stateOf(golden: GoldenCase): Map<string, StateEntry> {
+  return new Map(
+    withPrefix(golden, 'param.').map(([name, { shape, data }]) => [
+      name.slice('param.'.length),
+      {
+        shape,
+        data: data instanceof BigInt64Array ? data : Float32Array.from(data, Number),
+      },
+    ]),
+  );
+}
+
+function toConstant({ shape, data }: StoredTensor): Tensor {
+  return constant(Float64Array.from(data, Number), shape);
+}
+
+function largest(data: ArrayLike<number | bigint>): number {
+  return Array.from(data, Number).reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+}
+
+/** Largest difference of two tensors with as many elements; infinite if they cannot be compared. */
+function distance(actual: NdArray, expected: StoredTensor): number {
+  if (actual.data.length !== expected.data.length) return Infinity;
+  let most = 0;
+  for (const [i, v] of actual.data.entries()) {
+    const difference = Math.abs(v - Number(expected.data[i]));
+    if (!(difference <= most)) most = Number.isNaN(difference) ? Infinity : difference;
+  }
+  return most;
+}

@@ -1,0 +1,100 @@
+import { createRequire } from 'node:module';
+import { cpus } from 'node:os';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { FileError, RequestError } from '../../errors.js';
+import { makeFolder, readFileChecked, writeFileAtomic } from '../../weights/node/files.js';
+import { makeRecipe, type Recipe, type RecipeInput } from '../recipe.js';
+import type { EpochMetrics } from '../metrics.js';
+
+/** What a run is summed up to when it has ended. */
+export interface Summary {
+  readonly best_top1: number;
+  readonly mean_best5_top1: number;
+  readonly last_top1: number;
+  readonly params: number;
+  readonly macs: number;
+  readonly seed: number;
+  readonly epochs: number;
+  /** Share of the training loop spent outside ONNX Runtime. */
+  readonly overhead: number;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** The files of one training run; every one of them is written whole or not at all. */
+export class RunFolder {
+  private constructor(readonly path: string) {}
+
+  /**
+   * A new run's folder, with its config.json.
+   * @throws FileError if it cannot be written to
+   * @throws RequestError if it already holds a run
+   */
+  static async create(path: string, recipe: Recipe): Promise<RunFolder> {
+    const folder = new RunFolder(resolve(path));
+    if (existsSync(folder.file('config.json'))) {
+      throw new RequestError(
+        `${path} already holds a run. Continue it with --resume ${path}, or choose another --output.`,
+      );
+    }
+    await makeFolder(folder.path);
+    await folder.writeJson('config.json', recipe);
+    return folder;
+  }
+
+  /** An existing run's folder and its recipe. */
+  static async open(path: string): Promise<{ folder: RunFolder; recipe: Recipe }> {
+    const folder = new RunFolder(resolve(path));
+    if (!existsSync(folder.file('config.json'))) {
+      throw new RequestError(`${path} is not the folder of a run: it has no config.json.`);
+    }
+    const text = new TextDecoder().decode(await readFileChecked(folder.file('config.json')));
+    try {
+      return { folder, recipe: makeRecipe(JSON.parse(text) as RecipeInput) };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new FileError(`${folder.file('config.json')} cannot be used. ${reason}`, {
+        cause: error,
+      });
+    }
+  }
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  async writeMetrics(metrics: readonly EpochMetrics[]): Promise<void> {
+    const lines = metrics.map((line) => `${JSON.stringify(line)}\n`).join('');
+    await writeFileAtomic(this.file('metrics.jsonl'), lines);
+  }
+
+  async writeJson(name: string, value: unknown): Promise<void> {
+    await writeFileAtomic(this.file(name), `${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  async writeBytes(name: string, bytes: Uint8Array): Promise<void> {
+    await writeFileAtomic(this.file(name), bytes);
+  }
+}
+
+/** The first of runs/NAME, runs/NAME-2, runs/NAME-3, ... that is free. */
+export function freeRunFolder(name: string): string {
+  for (let n = 1; ; n++) {
+    const path = join('runs', n === 1 ? name : `${name}-${n}`);
+    if (!existsSync(path)) return path;
+  }
+}
+
+/** Versions and machine that a result depends on. */
+export function versions(): Record<string, string> {
+  const require = createRequire(import.meta.url);
+  const version = (name: string) => (require(name) as { version: string }).version;
+  const [cpu] = cpus();
+  return {
+    fovea: version('../../../package.json'),
+    'onnxruntime-node': version('onnxruntime-node/package.json'),
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    cpu: `${cpu?.model.trim() ?? 'unknown'} x ${cpus().length}`,
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * The settings of a training run: the seeds' recipe as the default, every number replaceable.
+ * A run folder's config.json is such a recipe, whole.
+ */
+import { z } from 'zod';
+import { RequestError } from '../errors.js';
+import {
+  adamw,
+  constantRate,
+  cosine,
+  linearWarmup,
+  multiStep,
+  sgd,
+  type Optimizer,
+  type Schedule,
+} from '../optim/index.js';
+
+const count = z.int().min(1);
+const rate = z.number().min(0);
+
+export const recipeSchema = z.strictObject({
+  /** One of `fovea list`. */
+  model: z.string().default('resnet18'),
+  /** Mechanism in every residual block; 'none' for the plain network. */
+  attention: z.string().default('none'),
+  /** Options of the mechanism, by name. */
+  attentionOptions: z.record(z.string(), z.unknown()).default({}),
+  /** Where in the block the mechanism stands. */
+  placement: z.enum(['before-addition', 'after-addition']).default('before-addition'),
+  dataset: z.string().default('cifar100'),
+  /** Folder or archive of the data set; not needed by 'shapes'. */
+  data: z.string().optional(),
+  /** Train on so many images, stratified over the classes. */
+  limitTrain: count.optional(),
+  /** Validate on so many images, stratified over the classes. */
+  limitVal: count.optional(),
+  epochs: count.default(160),
+  batchSize: count.default(128),
+  optimizer: z.enum(['sgd', 'adamw']).default('sgd'),
+  lr: rate.default(0.1),
+  momentum: rate.default(0.9),
+  nesterov: z.boolean().default(false),
+  weightDecay: rate.default(1e-4),
+  schedule: z.enum(['multistep', 'cosine', 'constant']).default('multistep'),
+  /** Epochs before which the rate is multiplied by gamma; default one half and three quarters of the epochs. */
+  milestones: z.array(z.int().min(0)).optional(),
+  gamma: rate.default(0.1),
+  /** Epochs over which the rate rises from 0, step by step. */
+  warmupEpochs: rate.default(1),
+  labelSmoothing: z.number().min(0).max(1).default(0),
+  /** Random crop with padding 4 and horizontal flip. */
+  augment: z.boolean().default(true),
+  seed: z.int().min(0).default(1),
+  device: z.enum(['cpu', 'webgpu', 'cuda']).default('cpu'),
+});
+
+/** A complete recipe. */
+export type Recipe = z.output<typeof recipeSchema>;
+
+/** What may be given of a recipe; the rest has defaults. */
+export type RecipeInput = z.input<typeof recipeSchema>;
+
+/**
+ * Fills in defaults and checks every value.
+ * @throws RequestError naming the settings that are wrong and what they may be
+ */
+export function makeRecipe(input: RecipeInput): Recipe {
+  const parsed = recipeSchema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(
+    (issue) => `${issue.path.join('.') || 'settings'}: ${issue.message}`,
+  );
+  throw new RequestError(`The settings are not valid. ${problems.join('; ')}.`);
+}
+
+/** The milestones of a recipe: its own, or the seeds' 80 and 120 of 160 epochs in proportion. */
+export function milestonesOf({ milestones, epochs }: Recipe): readonly number[] {
+  return milestones ?? [Math.round(epochs * 0.5), Math.round(epochs * 0.75)];
+}
+
+/** The optimiser that a recipe asks for. */
+export function optimizerOf({ optimizer, momentum, nesterov, weightDecay }: Recipe): Optimizer {
+  return optimizer === 'sgd' ? sgd({ momentum, nesterov, weightDecay }) : adamw({ weightDecay });
+}
+
+/** The learning-rate schedule that a recipe asks for. */
+export function scheduleOf(recipe: Recipe): Schedule {
+  const { lr, gamma, epochs, warmupEpochs } = recipe;
+  const bases: Record<Recipe['schedule'], () => Schedule> = {
+    multistep: () => multiStep({ lr, gamma, milestones: milestonesOf(recipe) }),
+    cosine: () => cosine({ lr, epochs }),
+    constant: () => constantRate(lr),
+  };
+  return linearWarmup(bases[recipe.schedule](), { epochs: warmupEpochs });
+}

@@ -1,0 +1,129 @@
+/**
+ * Files as checkpoints need them: a write either happens whole or leaves the old file as it was,
+ * and whatever goes wrong is said in words, with what to do.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+import { FileError } from '../../errors.js';
+import { readSafetensors, writeSafetensors } from '../safetensors.js';
+import type { Safetensors, StoredTensor } from '../safetensors.js';
+
+const WHAT_TO_DO: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder: check the path, or make the folder first',
+  ENOTDIR: 'a part of the path is a file, not a folder: check the path',
+  EISDIR: 'it is a folder, not a file: give the path of a file',
+  EEXIST: 'a file of that name is in the way: move it or choose another path',
+  EACCES: 'permission denied: choose a place you may use, or change its permissions',
+  EPERM: 'permission denied: choose a place you may use, or change its permissions',
+  EROFS: 'the file system is read-only: choose another place',
+  ENOSPC: 'the disk is full: free some space or choose another disk',
+  EDQUOT: 'your disk quota is used up: free some space or choose another disk',
+  EFBIG: 'the file is larger than the system allows: choose another disk or raise the limit',
+  ENAMETOOLONG: 'the name is too long: choose a shorter one',
+  ERR_FS_FILE_TOO_LARGE: 'files of more than 2 GiB are not read: split it into smaller ones',
+  EMFILE: 'too many files are open: close some, or raise the limit (ulimit -n)',
+};
+
+/**
+ * Writes a file so that a reader, or a crash at any moment, finds either the old content or the
+ * new, never a part: the bytes go to a temporary file in the same folder, are flushed to the disk
+ * and then take the file's name. A symbolic link is followed and an existing file's mode is kept.
+ *
+ * @param path the file; its folder must exist
+ * @param content bytes, or text to be stored as UTF-8
+ * @throws FileError when it cannot be written; the old file is then untouched
+ */
+export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+  // A name of its own for every write: writers that meet do not share a half-written file.
+  const target = await realpath(path).catch(() => path);
+  const suffix = randomBytes(6).toString('hex');
+  const temporary = join(dirname(target), `.${basename(target).slice(0, 200)}.${suffix}.tmp`);
+  try {
+    const old = await stat(target).catch(() => undefined);
+    const handle = await open(temporary, 'wx');
+    try {
+      if (old?.isFile()) await handle.chmod(old.mode & 0o777);
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, target);
+    await syncFolder(dirname(target));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw asFileError(error, 'write', path);
+  }
+}
+
+/**
+ * Reads a whole file.
+ *
+ * @throws FileError when it is missing or cannot be read
+ */
+export async function readFileChecked(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw asFileError(error, 'read', path);
+  }
+}
+
+/**
+ * Makes a folder and the folders above it; one that exists is left as it is.
+ *
+ * @throws FileError when it cannot be made, or a file stands in its place
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw asFileError(error, 'make the folder', path);
+  }
+}
+
+/**
+ * Reads a safetensors file.
+ *
+ * @throws FileError when it is missing, truncated, corrupt or of another kind
+ */
+export async function readTensors(path: string): Promise<Safetensors> {
+  return readSafetensors(await readFileChecked(path), path);
+}
+
+/**
+ * Writes a safetensors file atomically. See {@link writeSafetensors} for the order of its content.
+ *
+ * @throws FileError when it cannot be written, RequestError when the tensors cannot be stored
+ */
+export async function saveTensors(
+  path: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await writeFileAtomic(path, writeSafetensors(tensors, metadata));
+}
+
+/** A failure of the file system in words; anything else is a bug and stays what it is. */
+export function asFileError(error: unknown, action: string, path: string): unknown {
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  const code = String(error.code);
+  if (!('syscall' in error) && !Object.hasOwn(WHAT_TO_DO, code)) return error;
+  const reason = WHAT_TO_DO[code] ?? error.message;
+  return new FileError(`Cannot ${action} ${path}: ${reason} (${code}).`, { cause: error });
+}
+
+/** Makes the rename itself survive a power cut, where the system can flush a folder. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined);
+  if (handle === undefined) return;
+  try {
+    await handle.sync();
+  } catch {
+    // Windows and some network file systems cannot; the new file is in place all the same.
+  } finally {
+    await handle.close();
+  }
+}
