@@ -26,6 +26,9 @@ export function gradients(
     upstream.set(tensor, sofar ? add(sofar, gradient) : gradient);
   };
   for (const [i, output] of targets.entries()) {
+    if (output.dtype !== 'float32') {
+      throw new FoveaError(`${output.toString()} has no gradient: its values are no floats.`);
+    }
     const seed = cotangents ? cotangents[i] : full(output.shape, 1);
     if (
       seed === undefined ||

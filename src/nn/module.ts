@@ -126,8 +126,9 @@ export abstract class Module {
   }
 
   /**
-   * Takes over the values of a state_dict.
-   * @param strict whether every name must be there and no other; default true
+   * Takes over the values of a state_dict. BatchNorm's counts of batches may be missing, as in files
+   * from before PyTorch 0.4.1; they stay what they are.
+   * @param strict whether every other name must be there and no unknown one; default true
    * @throws RequestError naming what is missing, unknown, or of another shape; nothing is changed then
    */
   loadStateDict(state: ReadonlyMap<string, StateEntry>, { strict = true } = {}): this {
@@ -137,7 +138,7 @@ export abstract class Module {
     ]);
     const problems: string[] = [];
     if (strict) {
-      const missing = [...own.keys()].filter((name) => !state.has(name));
+      const missing = [...own.keys()].filter((name) => !state.has(name) && !isBatchCount(name));
       const unknown = [...state.keys()].filter((name) => !own.has(name));
       if (missing.length > 0) problems.push(`missing: ${abridge(missing)}`);
       if (unknown.length > 0) problems.push(`unknown: ${abridge(unknown)}`);
@@ -171,6 +172,10 @@ export interface Layer extends Module {
 
 function join(prefix: string, name: string): string {
   return prefix ? `${prefix}.${name}` : name;
+}
+
+function isBatchCount(name: string): boolean {
+  return name === 'num_batches_tracked' || name.endsWith('.num_batches_tracked');
 }
 
 function abridge(names: readonly string[]): string {

@@ -74,14 +74,14 @@ export class GraphEmitter implements Emitter {
         : undefined;
     const known = key === undefined ? undefined : this.seen.get(key);
     if (known !== undefined) return known;
-    const name = this.fresh('constant');
+    const name = this.initializer('constant', rawBytes(data, dtype), shape, dtype);
     if (key !== undefined) this.seen.set(key, name);
-    this.initializer(name, rawBytes(data, dtype), shape, dtype);
     return name;
   }
 
-  /** Adds a named constant from its raw little-endian bytes. */
-  initializer(name: string, raw: Uint8Array, shape: Shape, dtype: DType): void {
+  /** Adds a constant from its raw little-endian bytes and returns it. */
+  initializer(stem: string, raw: Uint8Array, shape: Shape, dtype: DType): Value {
+    const name = this.unusedName(stem);
     this.initializers.push(
       create(TensorProtoSchema, {
         name,
@@ -90,11 +90,16 @@ export class GraphEmitter implements Emitter {
         rawData: raw,
       }),
     );
+    return name;
   }
 
-  private fresh(kind: string): Value {
+  private fresh(opType: string): Value {
     const path = this.scope.replaceAll('.', '/');
-    const stem = path && kind !== 'constant' ? `${path}/${kind}` : kind;
+    return this.unusedName(`${path && `${path}/`}${opType}`);
+  }
+
+  /** A name that no value has yet. */
+  private unusedName(stem: string): Value {
     let name = `${stem}_${this.counter++}`;
     while (this.reserved.has(name)) name = `${stem}_${this.counter++}`;
     return name;

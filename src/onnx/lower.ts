@@ -1,23 +1,12 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { FoveaError } from '../errors.js';
-import type { DType, Provider, TensorData, Value } from '../tensor/op.js';
-import type { Shape } from '../tensor/shape.js';
+import type { Provider, TensorData, Value } from '../tensor/op.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { topologicalOrder } from '../tensor/walk.js';
-import { GraphEmitter, onnxType } from './emitter.js';
-import {
-  GraphProtoSchema,
-  ModelProtoSchema,
-  NodeProtoSchema,
-  OperatorSetIdProtoSchema,
-  StringStringEntryProtoSchema,
-  TensorShapeProto_DimensionSchema,
-  TensorShapeProtoSchema,
-  TypeProto_TensorSchema,
-  TypeProtoSchema,
-  ValueInfoProtoSchema,
-  type ValueInfoProto,
-} from './onnx_pb.js';
+import { blockRules, Layouts } from './blocks/index.js';
+import { GraphEmitter } from './emitter.js';
+import { valueInfo, writeModel } from './model.js';
+import { NodeProtoSchema, type NodeProto } from './onnx_pb.js';
 
 /** A graph with named ends, ready to be lowered. */
 export interface Graph {
@@ -34,85 +23,76 @@ export interface LowerOptions {
   /** Key-value pairs stored in the file. */
   readonly metadata?: Readonly<Record<string, string>>;
   readonly name?: string;
+  /**
+   * Floats per block of the CPU provider's blocked layout (see blocks/layout.ts), which depends on
+   * the machine; 0, the default, for the plain layout only.
+   */
+  readonly block?: number;
 }
-
-/** The opset that every provider supports whole (see docs/design.md). */
-export const OPSET = 17;
 
 /**
  * Writes a graph as the bytes of an ONNX model, lowered for one execution provider.
- * @throws FoveaError if an output depends on an input that is not listed
+ * @throws FoveaError if an output depends on an input that is not listed, an input and an output
+ * share a name, or a constant has not as many values as its tensor
  */
 export function lowerToOnnx(graph: Graph, options: LowerOptions): Uint8Array {
-  const emit = new GraphEmitter(options.provider);
-  const values = new Map<Tensor, Value>();
-  for (const [name, tensor] of Object.entries(graph.inputs)) values.set(tensor, name);
-  let constants = 0;
-  for (const [tensor, data] of graph.constants ?? []) {
-    const name = `weight_${constants++}`;
-    values.set(tensor, name);
-    const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    emit.initializer(name, raw, tensor.shape, tensor.dtype);
-  }
-  const valueOf = (tensor: Tensor): Value => {
-    const value = values.get(tensor);
-    if (value === undefined) throw new FoveaError(`${tensor.toString()} was not lowered.`);
-    return value;
-  };
-
-  for (const node of topologicalOrder(Object.values(graph.outputs), values)) {
-    emit.scope = node.scope;
-    values.set(
-      node,
-      node.op.lower({ emit, inputs: node.inputs.map(valueOf), attributes: node.attributes, node }),
+  const ends = [...Object.keys(graph.inputs), ...Object.keys(graph.outputs)];
+  const twice = ends.find((name, i) => ends.indexOf(name) !== i);
+  if (twice !== undefined) {
+    throw new FoveaError(
+      `Both an input and an output are called '${twice}'; an ONNX graph needs two names.`,
     );
+  }
+  const emit = new GraphEmitter(options.provider, new Set(ends));
+  const layouts = new Layouts(emit, options.block ?? 0, Object.values(graph.outputs));
+  const place = (tensor: Tensor, value: Value) => layouts.place(tensor, { value, blocked: false });
+  for (const [name, tensor] of Object.entries(graph.inputs)) place(tensor, name);
+  for (const [tensor, data] of graph.constants ?? []) {
+    if (data.length !== tensor.size) {
+      throw new FoveaError(`${data.length} values were given for ${tensor.toString()}.`);
+    }
+    const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    place(tensor, emit.initializer('weight', raw, tensor.shape, tensor.dtype));
+  }
+  for (const node of topologicalOrder(Object.values(graph.outputs), layouts)) {
+    layouts.lower(node, blockRules[node.op.name]);
   }
 
   // Outputs get their public names by Identity nodes, which ONNX Runtime removes.
+  emit.scope = '';
   const outputs = Object.entries(graph.outputs).map(([name, tensor]) => {
     emit.nodes.push(
       create(NodeProtoSchema, {
         name,
         opType: 'Identity',
-        input: [valueOf(tensor)],
+        input: [layouts.plain(tensor)],
         output: [name],
       }),
     );
     return valueInfo(name, tensor.shape, tensor.dtype);
   });
+  const nodes = reachable(emit.nodes, Object.keys(graph.outputs));
   const inputs = Object.entries(graph.inputs).map(([name, tensor]) =>
     valueInfo(name, tensor.shape, tensor.dtype),
   );
 
-  const domains = new Set(emit.nodes.map((node) => node.domain));
-  const model = create(ModelProtoSchema, {
-    irVersion: 8n,
-    producerName: 'fovea',
-    opsetImport: [...domains].map((domain) =>
-      create(OperatorSetIdProtoSchema, { domain, version: BigInt(domain === '' ? OPSET : 1) }),
-    ),
-    metadataProps: Object.entries(options.metadata ?? {}).map(([key, value]) =>
-      create(StringStringEntryProtoSchema, { key, value }),
-    ),
-    graph: create(GraphProtoSchema, {
-      name: options.name ?? 'fovea',
-      node: emit.nodes,
-      initializer: emit.initializers,
-      input: inputs,
-      output: outputs,
-    }),
+  return writeModel({
+    nodes,
+    initializers: emit.initializers,
+    inputs,
+    outputs,
+    ...(options.name !== undefined && { name: options.name }),
+    ...(options.metadata && { metadata: options.metadata }),
   });
-  return toBinary(ModelProtoSchema, model);
 }
 
-function valueInfo(name: string, shape: Shape, dtype: DType): ValueInfoProto {
-  const dim = shape.map((size) =>
-    create(TensorShapeProto_DimensionSchema, { value: { case: 'dimValue', value: BigInt(size) } }),
-  );
-  const tensorType = create(TypeProto_TensorSchema, {
-    elemType: onnxType[dtype],
-    shape: create(TensorShapeProtoSchema, { dim }),
+/** The nodes that the outputs depend on, in their order: merging nodes leaves others without use. */
+function reachable(nodes: readonly NodeProto[], outputs: readonly string[]): NodeProto[] {
+  const wanted = new Set(outputs);
+  const kept = [...nodes].reverse().filter((node) => {
+    const needed = node.output.some((output) => wanted.has(output));
+    if (needed) node.input.forEach((input) => wanted.add(input));
+    return needed;
   });
-  const type = create(TypeProtoSchema, { value: { case: 'tensorType', value: tensorType } });
-  return create(ValueInfoProtoSchema, { name, type });
+  return kept.reverse();
 }

@@ -181,8 +181,7 @@ const whereOp = defineOp<object>('where', {
     ];
   },
   lower: ({ emit, inputs }) => emit.node('Where', inputs),
-  reference: ({ inputs, node }) =>
-    mapBroadcast(node.shape, inputs, (c, a, b) => c ? a : b),
+  reference: ({ inputs, node }) => mapBroadcast(node.shape, inputs, (c, a, b) => (c ? a : b)),
 });
 
 /** `a` where the condition holds, `b` elsewhere; all three broadcast. */

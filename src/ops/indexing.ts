@@ -2,8 +2,8 @@
 import { forEachIndex, ndarray } from '../tensor/ndarray.js';
 import { stridesOf, type Shape } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
+import { addWeight, axisMap, mapAxis } from './axis-map.js';
 import { defineOp, shapeError } from './define.js';
-import { constant } from './leaf.js';
 
 interface SliceAttributes {
   readonly axis: number;
@@ -153,13 +153,9 @@ const gatherOp = defineOp<GatherAttributes>('gather', {
   // Scattering back is a product with the transposed selection matrix: the same on every device.
   gradient: ({ inputs: [x], attributes: { axis, indices }, upstream: g }) => {
     if (x === undefined) return [];
-    const size = x.dim(axis);
-    const matrix = new Float64Array(indices.length * size);
-    for (const [row, index] of indices.entries()) matrix[row * size + index] = 1;
-    const last = x.shape.map((_, i) => i).filter((i) => i !== axis);
-    const order = [...last, axis];
-    const scattered = g.transpose(order).matmul(constant(matrix, [indices.length, size]));
-    return [scattered.transpose(order.map((_, i) => order.indexOf(i)))];
+    const scatter = axisMap(x.dim(axis), indices.length);
+    for (const [from, to] of indices.entries()) addWeight(scatter, to, from, 1);
+    return [mapAxis(g, axis, scatter)];
   },
   lower: ({ emit, inputs: [x = ''], attributes: { axis, indices } }) =>
     emit.node('Gather', [x, emit.constant(indices, [indices.length], 'int64')], { axis }),

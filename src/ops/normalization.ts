@@ -1,8 +1,9 @@
 /** Normalisation: batch (train and eval), layer, group, and the per-channel affine map they share. */
 import { ndarray, forEachIndex } from '../tensor/ndarray.js';
 import type { Emitter, Value } from '../tensor/op.js';
+import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
-import { defineOp } from './define.js';
+import { defineOp, shapeError } from './define.js';
 import { constant } from './leaf.js';
 
 /** Every axis but the channels': [0, 2, 3, ..]. */
@@ -70,12 +71,45 @@ export function channelAffine(x: Tensor, scale: Tensor, shift: Tensor): Tensor {
   return channelAffineOp([x, scale, shift], {});
 }
 
+/**
+ * Inputs: x [B, C, ..S] and its own mean [C]. Through the mean no gradient flows: the deviations
+ * from it sum to zero.
+ */
+const channelVarianceOp = defineOp<object>('channelVariance', {
+  shape: (inputs) => {
+    const shape = channelRule(inputs);
+    return typeof shape === 'string' ? shape : [shape[1] ?? 1];
+  },
+  gradient: ({ inputs: [x, mean], upstream: g }) => {
+    if (x === undefined || mean === undefined) return [];
+    const slope = g.mul((2 * x.dim(1)) / x.size);
+    return [channelAffine(x, slope, slope.mul(mean).neg()), null];
+  },
+  lower: ({ emit, inputs: [x = '', mean = ''], node }) => {
+    const source = node.inputs[0];
+    const rank = source?.rank ?? 0;
+    const spread = Array.from({ length: rank }, (_, axis) => (axis === 1 ? node.size : 1));
+    const shape = emit.constant(spread, [rank], 'int64');
+    const centred = emit.node('Sub', [x, emit.node('Reshape', [mean, shape])]);
+    const axes = source ? allButChannels(source) : [];
+    return emit.node('ReduceMean', [emit.node('Mul', [centred, centred])], { axes, keepdims: 0 });
+  },
+  reference: ({ inputs: [x, mean], node }) => {
+    const out = ndarray(node.shape);
+    const perChannel = (x?.data.length ?? 0) / node.size;
+    forEachIndex(x?.shape ?? [], (index, flat) => {
+      const c = index[1] ?? 0;
+      const deviation = (x?.data[flat] ?? NaN) - (mean?.data[c] ?? NaN);
+      out.data[c] = (out.data[c] ?? NaN) + deviation ** 2 / perChannel;
+    });
+    return out;
+  },
+});
+
 /** Mean and biased variance of each channel over batch and space: [B, C, ..S] -> two of [C]. */
 export function batchStatistics(x: Tensor): { mean: Tensor; variance: Tensor } {
-  const axes = allButChannels(x);
-  const mean = x.mean(axes, { keepDims: true });
-  const centred = x.sub(mean);
-  return { mean: mean.reshape([-1]), variance: centred.mul(centred).mean(axes) };
+  const mean = x.mean(allButChannels(x));
+  return { mean, variance: channelVarianceOp([x, mean], {}) };
 }
 
 /** The affine map that normalisation with known statistics amounts to. */
@@ -220,6 +254,11 @@ export function layerNorm(
   epsilon = 1e-5,
 ): Tensor {
   const first = x.rank - normalizedShape.length;
+  const covers = (shape: Shape) => sameShape(shape, normalizedShape);
+  if (!covers(x.shape.slice(first)) || ![weight, bias].every((p) => !p || covers(p.shape))) {
+    const wanted = formatShape(normalizedShape);
+    throw shapeError('layerNorm', [x], `Its last axes, the weight and the bias must be ${wanted}.`);
+  }
   const normalized = standardize(
     x,
     normalizedShape.map((_, i) => first + i),
@@ -237,6 +276,11 @@ export function groupNorm(
   bias?: Tensor,
   epsilon = 1e-5,
 ): Tensor {
+  if (x.rank < 2 || x.dim(1) % groups !== 0) {
+    throw shapeError('groupNorm', [x], `Its channels do not fall into ${groups} equal groups.`);
+  }
+  const problem = channelRule([x, ...(weight ? [weight] : []), ...(bias ? [bias] : [])]);
+  if (typeof problem === 'string') throw shapeError('groupNorm', [x], problem);
   // [B, C, ..S] -> [B, G, C/G * S]
   const normalized = standardize(x.reshape([x.dim(0), groups, -1]), [2], epsilon).reshape(x.shape);
   const scaled = weight ? normalized.mul(perChannel(weight, x)) : normalized;

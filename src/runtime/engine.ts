@@ -5,6 +5,7 @@
  */
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
 import { FoveaError } from '../errors.js';
+import { trialBlock, trialInput, trialModel } from '../onnx/blocks/trial.js';
 import type { DType, Provider, TensorData } from '../tensor/op.js';
 import { elementCount, formatShape, type Shape } from '../tensor/shape.js';
 
@@ -46,6 +47,8 @@ export interface EngineApi {
   unload(session: number): Promise<void>;
   /** Stops profiling a session, which writes its file. */
   endProfiling(session: number): Promise<void>;
+  /** Floats per block of the device's blocked layout, found out by a trial; 0 if it has none. */
+  blockSize(): Promise<number>;
   /** Values that stay with the engine between runs, on the device where it has its own memory. */
   createState(entries: HostTensors): Promise<number>;
   readState(state: number): Promise<HostTensors>;
@@ -152,6 +155,21 @@ export class Engine implements EngineApi {
 
   endProfiling(sessionId: number): Promise<void> {
     return this.enqueue(() => Promise.resolve(this.loaded(sessionId).session.endProfiling()));
+  }
+
+  async blockSize(): Promise<number> {
+    if (this.provider !== 'cpu') return 0;
+    try {
+      const session = await this.ort.InferenceSession.create(trialModel(), { logSeverityLevel: 4 });
+      const data = trialInput();
+      const x = new this.ort.Tensor('float32', data, [1, data.length / 2, 1, 2]);
+      const [output] = Object.values(await session.run({ x }));
+      await session.release();
+      return trialBlock(output?.data as TensorData);
+    } catch {
+      // An ONNX Runtime without these ops: everything is lowered plainly.
+      return 0;
+    }
   }
 
   createState(entries: HostTensors): Promise<number> {

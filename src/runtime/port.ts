@@ -102,6 +102,9 @@ export class RemoteEngine implements EngineApi {
   endProfiling(session: number): Promise<void> {
     return this.request('endProfiling', session);
   }
+  blockSize(): Promise<number> {
+    return this.request('blockSize');
+  }
   createState(entries: HostTensors): Promise<number> {
     return this.request('createState', entries);
   }

@@ -10,9 +10,13 @@ import { SqueezeExcite } from './squeeze-excite.js';
 
 /** One of the seeds' three classes, built from the arguments of its own constructor. */
 function fromSeed({ module, config }: GoldenCase): { module: SqueezeExcite; names: NameMap } {
-  const { in_chnls = 0, channels = 0, channel = 0, ratio = 0, reduction = 16 } = config as Partial<
-    Record<string, number>
-  >;
+  const {
+    in_chnls = 0,
+    channels = 0,
+    channel = 0,
+    ratio = 0,
+    reduction = 16,
+  } = config as Partial<Record<string, number>>;
   switch (module) {
     case 'se.conv':
       return { module: new SqueezeExcite(in_chnls, { ratio }), names: nameMaps['seed-000-se'] };

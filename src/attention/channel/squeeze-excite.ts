@@ -63,9 +63,7 @@ export class SqueezeExcite extends Module {
     const [batch = 1, channels = 1] = x.shape;
     // Linear layers see [B, C], convolutions [B, C, 1, 1].
     const layout = this.reduce instanceof Linear ? [batch, channels] : [batch, channels, 1, 1];
-    // Of equal maxima only the first is moved by learning, as in adaptive max pooling.
-    const squeezed =
-      this.squeeze === 'avg' ? x.mean([2, 3]) : x.reshape([batch, channels, -1]).maxFirst(2);
+    const squeezed = this.squeeze === 'avg' ? x.globalAvgPool() : x.globalMaxPool();
     const hidden = this.reduce.forward(squeezed.reshape(layout)).relu();
     const gate = this.expand.forward(hidden).sigmoid().reshape([batch, channels, 1, 1]);
     return x.mul(this.expose('channel', gate));

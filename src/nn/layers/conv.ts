@@ -1,7 +1,11 @@
 /** Convolution layers, and their transposes. */
 import { RequestError } from '../../errors.js';
-import { perAxis, type PerAxis } from '../../ops/geometry.js';
-import type { ConvOptions, ConvTransposeOptions } from '../../ops/index.js';
+import {
+  perAxis,
+  type ConvOptions,
+  type ConvTransposeOptions,
+  type PerAxis,
+} from '../../ops/index.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { fanIn, uniformInit } from '../init.js';
 import { Module } from '../module.js';

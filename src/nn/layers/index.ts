@@ -5,3 +5,5 @@ export * from './conv.js';
 export * from './dropout.js';
 export * from './linear.js';
 export * from './normalization.js';
+export * from './pooling.js';
+export * from './upsample.js';

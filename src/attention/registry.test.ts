@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { RequestError } from '../errors.js';
+import { input } from '../ops/index.js';
+import { attention, SqueezeExcite } from './index.js';
+
+describe('the registry of attention', () => {
+  it('builds a mechanism from its id, channels and options', () => {
+    const se = attention.create('se', 64, { ratio: 8 });
+    expect(se).toBeInstanceOf(SqueezeExcite);
+    expect(se.parameterCount()).toBe(2 * 64 * 8 + 64 + 8);
+  });
+
+  it('suggests the nearest id for one that it does not know', () => {
+    expect(() => attention.create('sse', 64)).toThrow(RequestError);
+    expect(() => attention.create('sse', 64)).toThrow(
+      "Unknown attention 'sse'. Did you mean 'se'?",
+    );
+  });
+
+  it('suggests the nearest option for one that the mechanism does not have', () => {
+    const wrong = () => attention.create('se', 64, { ration: 8 });
+    expect(wrong).toThrow(RequestError);
+    expect(wrong).toThrow("The attention 'se' has no option 'ration'. Did you mean 'ratio'?");
+  });
+
+  it('says which type an option must have, and which channels it can take', () => {
+    expect(() => attention.create('se', 64, { ratio: '8' })).toThrow(
+      `The option 'ratio' of the attention 'se' must be a number (default 16), not "8".`,
+    );
+    expect(() => attention.create('se', 0)).toThrow(/positive integer number of channels, not 0/);
+    expect(() => attention.create('se', 64, { squeeze: 'sum' })).toThrow(/'avg' or 'max'/);
+  });
+
+  it.each(attention.list().map((entry) => [entry.id, entry] as const))(
+    '%s: its entry is complete, and it keeps the shape of a map',
+    (id, entry) => {
+      expect(attention.get(id)).toBe(entry);
+      expect(entry.title).not.toBe('');
+      expect(entry.paper).not.toBe('');
+      expect(entry.year).toBeGreaterThan(2013);
+      if (entry.arxiv !== null) expect(entry.arxiv).toMatch(/^\d{4}\.\d{4,5}$/);
+      if (entry.inputs !== 1) return;
+      const layer = attention.createLayer({ id }, 64);
+      expect(layer.forward(input('x', [2, 64, 8, 8])).shape).toEqual([2, 64, 8, 8]);
+    },
+  );
+
+  it('has every id once', () => {
+    const ids = attention.list().map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});

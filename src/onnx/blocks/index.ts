@@ -1,0 +1,34 @@
+import type { BlockRule } from './layout.js';
+import { conv, convTranspose, convWeightGradient } from './conv.js';
+import { add, channelAffine, elementwise, expand, normalize, relu } from './pointwise.js';
+import { channelVariance, reduction } from './reduce.js';
+
+/** How ops are written in the blocked layout, by name. An op that is not here has its plain lowering only. */
+export const blockRules: Readonly<Record<string, BlockRule>> = {
+  conv,
+  convTranspose,
+  convWeightGradient,
+  batchNorm: normalize,
+  normalizeBy: normalize,
+  channelAffine,
+  channelVariance,
+  sum: reduction('sum'),
+  mean: reduction('mean'),
+  add,
+  relu,
+  expand,
+  sub: elementwise('Sub'),
+  mul: elementwise('Mul'),
+  div: elementwise('Div'),
+  maximum: elementwise('Max'),
+  minimum: elementwise('Min'),
+  where: elementwise('Where'),
+  greater: elementwise('Greater'),
+  less: elementwise('Less'),
+  neg: elementwise('Neg'),
+  exp: elementwise('Exp'),
+  sigmoid: elementwise('Sigmoid'),
+  tanh: elementwise('Tanh'),
+  erf: elementwise('Erf'),
+};
+export { Layouts } from './layout.js';

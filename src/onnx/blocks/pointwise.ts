@@ -1,0 +1,128 @@
+/** Elementwise ops, per-channel affine maps and sums of maps in the blocked layout. */
+import type { Value } from '../../tensor/op.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import type { BlockRule, Layouts } from './layout.js';
+
+/** The sizes of an operand, aligned at the end with a rank of four. */
+function aligned(tensor: Tensor): [number, number, number, number] {
+  const [b, c, h, w] = [...new Array<number>(4 - tensor.rank).fill(1), ...tensor.shape];
+  return [b ?? 1, c ?? 1, h ?? 1, w ?? 1];
+}
+
+/** Whether an operand's elements lie differently in the two layouts: many channels and many places. */
+function layoutMatters(tensor: Tensor): boolean {
+  const [, c, h, w] = aligned(tensor);
+  return c > 1 && h * w > 1;
+}
+
+/**
+ * An op applied element by element with broadcasting. Operands that are as large as the result are
+ * taken as they are; otherwise all are seen as [b, c/K, h, w, K], where broadcasting works as before.
+ */
+export function elementwise(opType: string): BlockRule {
+  return (layouts, node) => {
+    const { inputs } = node;
+    const large = inputs.filter(layoutMatters);
+    const suits =
+      layouts.fits(node) &&
+      inputs.every((x) => x.rank <= 4) &&
+      large.every((x) => layouts.fits(x)) &&
+      large.some((x) => layouts.inBlocks(x));
+    if (!suits) return undefined;
+    const simple = inputs.every((x) => x.size === 1 || x.size === node.size);
+    if (simple) {
+      const values = inputs.map((x) => (layoutMatters(x) ? layouts.blocked(x) : layouts.plain(x)));
+      return { value: layouts.emit.node(opType, values), blocked: true };
+    }
+    const value = layouts.emit.node(
+      opType,
+      inputs.map((x) => inFive(layouts, x)),
+    );
+    return { value: layouts.view(value, node.shape), blocked: true };
+  };
+}
+
+/** An operand as [b, c/K, h, w, K], or [b, 1, h, w, 1] where it has one channel. */
+function inFive(layouts: Layouts, tensor: Tensor): Value {
+  const [b, c, h, w] = aligned(tensor);
+  const value = layoutMatters(tensor) ? layouts.blocked(tensor) : layouts.plain(tensor);
+  const split = c === 1 ? [1, 1] : [c / layouts.block, layouts.block];
+  return layouts.view(value, [b, split[0] ?? 1, h, w, split[1] ?? 1]);
+}
+
+/** A sum of two maps joins the convolution that makes one of them, if nothing else needs that one. */
+export const add: BlockRule = (layouts, node) => {
+  const [a, b] = node.inputs;
+  if (a === undefined || b === undefined) return undefined;
+  const sameSize = a.size === node.size && b.size === node.size;
+  if (sameSize && layouts.fits(node) && a !== b) {
+    for (const [own, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const conv = layouts.convolutionOf(own);
+      if (conv === undefined || conv.inputs.length > 3 || 'activation' in conv.attributes) continue;
+      const [x = '', weight = '', bias = ''] = conv.inputs;
+      const value = layouts.conv([x, weight, bias, layouts.blocked(other)], conv.attributes);
+      return { value, blocked: true };
+    }
+  }
+  return elementwise('Add')(layouts, node);
+};
+
+/** A ReLU joins the convolution before it, if nothing else needs what was before the ReLU. */
+export const relu: BlockRule = (layouts, node) => {
+  const [x] = node.inputs;
+  const conv = x && layouts.convolutionOf(x);
+  if (conv === undefined || 'activation' in conv.attributes)
+    return elementwise('Relu')(layouts, node);
+  const value = layouts.conv(conv.inputs, { ...conv.attributes, activation: 'Relu' });
+  return { value, blocked: true };
+};
+
+/** x * scale + shift per channel: a depthwise convolution with a 1x1 kernel. */
+function affine(layouts: Layouts, x: Value, scale: Value, shift: Value, channels: number): Value {
+  const weight = layouts.view(scale, [channels, 1, 1, 1]);
+  return layouts.conv([x, weight, shift], { kernel_shape: [1, 1], group: channels });
+}
+
+export const channelAffine: BlockRule = (layouts, node) => {
+  const [x, scale, shift] = node.inputs;
+  if (!x || !scale || !shift || !layouts.fits(node) || !layouts.inBlocks(x)) return undefined;
+  const value = affine(
+    layouts,
+    layouts.blocked(x),
+    layouts.plain(scale),
+    layouts.plain(shift),
+    node.dim(1),
+  );
+  return { value, blocked: true };
+};
+
+/** Normalisation by statistics that are computed elsewhere, as an affine map. */
+export const normalize: BlockRule = (layouts, node) => {
+  const [x, weight, bias, mean, variance] = node.inputs;
+  if (!x || !weight || !bias || !mean || !variance) return undefined;
+  if (!layouts.fits(node) || !layouts.inBlocks(x)) return undefined;
+  const { emit } = layouts;
+  const { epsilon } = node.attributes as { readonly epsilon: number };
+  const stabilised = emit.node('Add', [
+    layouts.plain(variance),
+    emit.constant([epsilon], [], 'float32'),
+  ]);
+  const inverse = emit.node('Reciprocal', [emit.node('Sqrt', [stabilised])]);
+  const scale = emit.node('Mul', [layouts.plain(weight), inverse]);
+  const offset = emit.node('Mul', [layouts.plain(mean), scale]);
+  const shift = emit.node('Sub', [layouts.plain(bias), offset]);
+  return { value: affine(layouts, layouts.blocked(x), scale, shift, node.dim(1)), blocked: true };
+};
+
+/** Values of one place stretched over all: the blocks are stretched instead. */
+export const expand: BlockRule = (layouts, node) => {
+  const [x] = node.inputs;
+  if (x === undefined || !layouts.fits(node) || x.rank !== 4 || layoutMatters(x)) return undefined;
+  const [b = 1, c = 1, h = 1, w = 1] = node.shape;
+  const shape = [b, c / layouts.block, h, w, layouts.block];
+  const value = layouts.emit.node('Expand', [inFive(layouts, x), layouts.int64(shape)]);
+  return { value: layouts.view(value, node.shape), blocked: true };
+};

@@ -1,0 +1,109 @@
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { gradients } from '../autodiff/gradients.js';
+import { FoveaError } from '../errors.js';
+import { lowerToOnnx } from '../onnx/lower.js';
+import { input } from '../ops/index.js';
+import { evaluate } from '../tensor/evaluate.js';
+import { ndarray, type NdArray } from '../tensor/ndarray.js';
+import type { Provider } from '../tensor/op.js';
+import type { Shape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { compare, outputsOf, valuesOf, type Build } from './check-gradient.js';
+import { randomArray } from './values.js';
+
+export interface LoweringCheckOptions {
+  /**
+   * Lowerings to check. All are run by the CPU's kernels, which know the ops of every lowering;
+   * default: those of the CPU and of WebGPU, between which the lowerings differ.
+   */
+  readonly providers?: readonly Provider[];
+  /** Largest error, relative to the largest magnitude of the output. Default 1e-5. */
+  readonly tolerance?: number;
+  /** Seed of the inputs drawn for shapes, and of the cotangents. Default 0. */
+  readonly seed?: number;
+  /** Where to run the session; default the CPU. */
+  readonly executionProvider?: 'cpu' | 'webgpu';
+}
+
+/**
+ * Runs what `build` makes, and the gradients of its float outputs, in ONNX Runtime and compares with the
+ * float64 reference.
+ *
+ * @param inputs one value or shape per input of `build`; shapes are filled with normal deviates
+ * @throws FoveaError that names the output and the worst element, if the error passes the tolerance
+ */
+export async function checkLowering(
+  build: Build,
+  inputs: readonly (NdArray | Shape)[],
+  options: LoweringCheckOptions = {},
+): Promise<void> {
+  const { providers = ['cpu', 'webgpu'], tolerance = 1e-5, seed = 0 } = options;
+  const values = valuesOf(inputs, seed).map(rounded);
+  const symbols = values.map(({ shape }, i) => input(`x${i}`, shape));
+  const outputs = outputsOf(build(...symbols));
+  const smooth = outputs.filter((y) => y.dtype === 'float32');
+  const cotangents = smooth.map(({ shape }, i) => rounded(randomArray(shape, seed + 100 + i)));
+  const cotangentSymbols = smooth.map(({ shape }, i) => input(`g${i}`, shape));
+  const fed: Record<string, [Tensor, NdArray]> = {};
+  for (const [i, symbol] of symbols.entries()) fed[`x${i}`] = [symbol, values[i] ?? ndarray([])];
+  for (const [i, symbol] of cotangentSymbols.entries()) {
+    fed[`g${i}`] = [symbol, cotangents[i] ?? ndarray([])];
+  }
+  const fetched: Record<string, Tensor> = {};
+  for (const [i, y] of outputs.entries()) fetched[`output ${i}`] = y;
+  const slopes = smooth.length > 0 ? gradients(smooth, symbols, cotangentSymbols) : [];
+  for (const [i, slope] of slopes.entries()) fetched[`gradient of input ${i}`] = slope;
+
+  const expected = evaluate(Object.values(fetched), new Map(Object.values(fed)));
+  for (const provider of providers) {
+    const actual = await runOnnx(
+      lowerToOnnx(
+        {
+          inputs: Object.fromEntries(Object.entries(fed).map(([name, [symbol]]) => [name, symbol])),
+          outputs: fetched,
+        },
+        { provider },
+      ),
+      Object.fromEntries(Object.entries(fed).map(([name, [, value]]) => [name, value])),
+      options.executionProvider,
+    );
+    for (const [i, name] of Object.keys(fetched).entries()) {
+      const result = actual[name];
+      if (result === undefined) throw new FoveaError(`${name} did not come back.`);
+      compare(`${name} as lowered for ${provider}`, result, expected[i] ?? ndarray([]), tolerance);
+    }
+  }
+}
+
+/** Runs a model with float inputs once, in this process. */
+export async function runOnnx(
+  model: Uint8Array,
+  feeds: Readonly<Record<string, NdArray>>,
+  executionProvider: 'cpu' | 'webgpu' = 'cpu',
+): Promise<Record<string, NdArray>> {
+  const session = await InferenceSession.create(model, {
+    executionProviders: [executionProvider],
+    intraOpNumThreads: 1,
+    logSeverityLevel: 3,
+  });
+  try {
+    const tensors = Object.entries(feeds).map(([name, { data, shape }]) => [
+      name,
+      new OrtTensor('float32', Float32Array.from(data), [...shape]),
+    ]);
+    const results = await session.run(Object.fromEntries(tensors) as Record<string, OrtTensor>);
+    return Object.fromEntries(
+      Object.entries(results).map(([name, result]) => [
+        name,
+        ndarray(result.dims, Float64Array.from(result.data as ArrayLike<number>, Number)),
+      ]),
+    );
+  } finally {
+    await session.release();
+  }
+}
+
+/** The values that are left when an array is fed as float32. */
+function rounded({ shape, data }: NdArray): NdArray {
+  return ndarray(shape, Float64Array.from(data, Math.fround));
+}
