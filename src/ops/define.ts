@@ -67,5 +67,6 @@ export function defineOp<A extends object>(
 export function shapeError(op: string, inputs: readonly Tensor[], expectation: string): ShapeError {
   const scope = currentScope();
   const shapes = inputs.map((x) => formatShape(x.shape)).join(', ');
-  return new ShapeError(`${op}${scope && ` at ${scope}`}: cannot take ${shapes}. ${expectation}`);
+  const taken = shapes && `cannot take ${shapes}. `;
+  return new ShapeError(`${op}${scope && ` at ${scope}`}: ${taken}${expectation}`);
 }

@@ -18,9 +18,12 @@ import {
   normalizeBy,
 } from './index.js';
 
-/** [B, C, ..S] with something to normalise over: at least four elements in a channel. */
+/**
+ * [B, C, ..S] with something to normalise over: with two or three elements in a channel what is
+ * left of the gradient is mostly cancelled, and float32 says little about the formula.
+ */
 const maps = shapes(2, 4).filter(
-  ([batch = 1, , ...space]) => space.reduce((a, b) => a * b, batch) >= 4,
+  ([batch = 1, , ...space]) => space.reduce((a, b) => a * b, batch) >= 6,
 );
 const channelsOf = (shape: readonly number[]) => [shape[1] ?? 1];
 
@@ -43,7 +46,7 @@ describe('batchNorm', () => {
   it('computes the same in ONNX Runtime, gradients included', async () => {
     await fc.assert(
       fc.asyncProperty(maps, (shape) =>
-        checkLowering(trained, [shape, channelsOf(shape), channelsOf(shape)], { tolerance: 2e-5 }),
+        checkLowering(trained, [shape, channelsOf(shape), channelsOf(shape)]),
       ),
       RUNS,
     );
@@ -133,7 +136,7 @@ describe('layerNorm', () => {
 
 describe('groupNorm', () => {
   it.each([
-    [[3, 4], 2],
+    [[3, 8], 2],
     [[2, 4, 3], 4],
     [[2, 6, 2, 2], 3],
     [[1, 2, 2, 2, 3], 1],

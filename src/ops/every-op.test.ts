@@ -1,0 +1,131 @@
+/** No op goes without a check: this table holds one case for each that is declared. */
+import { describe, expect, it } from 'vitest';
+import { checkGradient, type Build } from '../testing/check-gradient.js';
+import { checkLowering } from '../testing/check-lowering.node.js';
+import { positiveArray, spacedArray } from '../testing/values.js';
+import type { NdArray } from '../tensor/ndarray.js';
+import type { Shape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { gradients } from '../autodiff/gradients.js';
+import * as ops from './index.js';
+
+type Case = [Build, ...(Shape | NdArray)[]];
+
+const one =
+  (f: (x: Tensor) => Tensor): Build =>
+  (x) =>
+    x ? f(x) : [];
+const two =
+  (f: (a: Tensor, b: Tensor) => Tensor): Build =>
+  (a, b) =>
+    a && b ? f(a, b) : [];
+const three =
+  (f: (a: Tensor, b: Tensor, c: Tensor) => Tensor): Build =>
+  (a, b, c) =>
+    a && b && c ? f(a, b, c) : [];
+
+const spaced = spacedArray([3, 4]);
+const positive = positiveArray([3, 4], 1);
+const unary = (f: (x: Tensor) => Tensor): Case => [one(f), spaced];
+const ofPositive = (f: (x: Tensor) => Tensor): Case => [one(f), positive];
+const binary = (f: (a: Tensor, b: Tensor) => Tensor): Case => [
+  two(f),
+  positive,
+  spacedArray([1, 4]),
+];
+const weight = (x: Tensor, w: Tensor) => {
+  const y = x.conv(w, undefined, { stride: 2, padding: 1 });
+  return gradients(y, [w], [y])[0] ?? y;
+};
+
+const CASES: Record<string, Case> = {
+  abs: unary(ops.abs),
+  add: binary(ops.add),
+  argmax: unary((x) => ops.argmax(x, 1)),
+  avgPool: [one((x) => ops.avgPool(x, 2)), [1, 2, 4, 5]],
+  batchNorm: [
+    three((x, w, b) => ops.batchNorm(x, w, b, ops.batchStatistics(x))),
+    [4, 2, 3],
+    [2],
+    [2],
+  ],
+  cast: unary((x) => x.greater(0).cast('float32').mul(x)),
+  channelAffine: [three(ops.channelAffine), [2, 3, 4], [3], [3]],
+  channelVariance: [one((x) => ops.batchStatistics(x).variance), [4, 2, 3]],
+  clip: unary((x) => ops.clip(x, { min: -0.75, max: 1.25 })),
+  concat: binary((a, b) => ops.concat([a, b], 0)),
+  constant: unary((x) => x.mul(ops.constant([1, 2, 3], [3, 1]))),
+  conv: [two((x, w) => ops.conv(x, w)), [2, 3, 5], [4, 3, 2]],
+  convTranspose: [two((x, w) => ops.convTranspose(x, w)), [2, 3, 5], [3, 4, 2]],
+  convWeightGradient: [two(weight), [2, 2, 5, 5], [3, 2, 3, 3]],
+  cos: unary(ops.cos),
+  cumsum: unary((x) => ops.cumsum(x, 1)),
+  div: binary((a, b) => ops.div(b, a)),
+  equal: binary(ops.equal),
+  erf: unary(ops.erf),
+  exp: unary(ops.exp),
+  expand: unary((x) => ops.expand(x, [2, 3, 4])),
+  gather: unary((x) => ops.gather(x, 1, [3, 0, 0])),
+  greater: binary(ops.greater),
+  greaterEqual: binary(ops.greaterEqual),
+  input: unary((x) => x),
+  leakyRelu: unary((x) => ops.leakyRelu(x)),
+  less: binary(ops.less),
+  lessEqual: binary(ops.lessEqual),
+  log: ofPositive(ops.log),
+  logSoftmax: unary((x) => ops.logSoftmax(x, 1)),
+  matmul: [two(ops.matmul), [2, 3, 4], [4, 2]],
+  max: unary((x) => ops.max(x, 0)),
+  maxFirst: unary((x) => ops.maxFirst(x, 0)),
+  maxPool: [one((x) => ops.maxPool(x, 2)), spacedArray([1, 2, 4, 5])],
+  maximum: binary(ops.maximum),
+  mean: unary((x) => ops.mean(x, 0)),
+  min: unary((x) => ops.min(x, 0)),
+  minimum: binary(ops.minimum),
+  mul: binary(ops.mul),
+  neg: unary(ops.neg),
+  normalizeBy: [
+    (x, w, b, mean, variance) =>
+      x && w && b && mean && variance ? ops.normalizeBy(x, w, b, { mean, variance }) : [],
+    ...[[2, 3, 4], [3], [3], [3], positiveArray([3])],
+  ],
+  pad: unary((x) => ops.pad(x, 0, 1, 2, 0.5)),
+  pow: binary(ops.pow),
+  reciprocal: ofPositive(ops.reciprocal),
+  relu: unary(ops.relu),
+  reshape: unary((x) => ops.reshape(x, [2, 6])),
+  sigmoid: unary(ops.sigmoid),
+  sin: unary(ops.sin),
+  slice: unary((x) => ops.slice(x, 1, 0, 4, 2)),
+  softmax: unary((x) => ops.softmax(x, 1)),
+  sqrt: ofPositive(ops.sqrt),
+  square: unary(ops.square),
+  sub: binary(ops.sub),
+  sum: unary((x) => ops.sum(x, 1)),
+  tanh: unary(ops.tanh),
+  transpose: unary((x) => ops.transpose(x, [1, 0])),
+  where: binary((a, b) => ops.where(b.greater(0), a, b)),
+};
+
+it('the table holds every op that is declared', () => {
+  expect(Object.keys(CASES).sort()).toEqual(ops.declaredOps());
+});
+
+it('two ops of one name are refused', () => {
+  const again = () =>
+    ops.defineOp<object>('relu', {
+      shape: () => [],
+      gradient: null,
+      lower: () => '',
+      reference: ({ node }) => ({ shape: node.shape, data: new Float64Array(1) }),
+    });
+  expect(again).toThrow("Two ops are called 'relu'");
+});
+
+describe.each(Object.entries(CASES))('%s', (_, [build, ...inputs]) => {
+  it('computes its reference in ONNX Runtime, and has the gradient of it', async () => {
+    const built = build(...inputs.map((x, i) => ops.input(`x${i}`, 'data' in x ? x.shape : x)));
+    if ('op' in built && built.dtype === 'float32') checkGradient(build, inputs);
+    await expect(checkLowering(build, inputs)).resolves.toBeUndefined();
+  });
+});
