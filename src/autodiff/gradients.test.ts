@@ -98,7 +98,7 @@ describe('gradients', () => {
   it('can be differentiated again', () => {
     expect(() => {
       checkGradient(
-        (x, w) => (x && w ? gradients(x.matmul(w).tanh().square().sum(), [x, w]) : []),
+        (x, w) => gradients(x.matmul(w).tanh().square().sum(), [x, w]),
         [
           [2, 3],
           [3, 2],

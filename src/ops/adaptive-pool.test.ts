@@ -23,7 +23,7 @@ describe.each([
   it('has the gradient of its float64 reference at any size', () => {
     fc.assert(
       fc.property(axes, ({ shape, size }) => {
-        checkGradient((x) => (x ? pool(x, size) : []), [spacedArray(shape)]);
+        checkGradient((x) => pool(x, size), [spacedArray(shape)]);
       }),
       RUNS,
     );
@@ -32,7 +32,7 @@ describe.each([
   it('computes the same in ONNX Runtime, also where elements are equal', async () => {
     await fc.assert(
       fc.asyncProperty(axes, async ({ shape, size }) => {
-        await checkLowering((x) => (x ? pool(x, size) : []), [tiedArray(shape)]);
+        await checkLowering((x) => pool(x, size), [tiedArray(shape)]);
       }),
       RUNS,
     );
@@ -57,7 +57,7 @@ describe.each([
   ['globalAvgPool', globalAvgPool],
   ['globalMaxPool', globalMaxPool],
 ])('%s', (name, pool) => {
-  const build: Build = (x) => (x ? pool(x) : []);
+  const build: Build = (x) => pool(x);
 
   it.each([[[2, 3, 4]], [[1, 2, 3, 2]], [[1, 2, 2, 2, 2]]])(
     'keeps the spatial axes of %j with size 1, and has its gradient',

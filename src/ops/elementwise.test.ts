@@ -18,7 +18,7 @@ type Pair = (a: Tensor, b: Tensor | number) => Tensor;
 const pairs =
   (op: Pair): Build =>
   (a, b) =>
-    a && b ? op(a, b) : [];
+    op(a, b);
 
 const SMOOTH: [string, Pair][] = [
   ['add', ops.add],
@@ -111,7 +111,7 @@ describe('maximum and minimum', () => {
 
 describe('pow', () => {
   it('has a finite gradient with respect to a negative base', () => {
-    checkGradient((x) => (x ? x.pow(3) : []), [ndarray([3], [-2, -0.5, 1.5])]);
+    checkGradient((x) => x.pow(3), [ndarray([3], [-2, -0.5, 1.5])]);
   });
 
   it('has gradient 0 at 0 for a square, as 2 x has', () => {
@@ -122,7 +122,7 @@ describe('pow', () => {
 });
 
 describe('where', () => {
-  const build: Build = (c, a, b) => (c && a && b ? where(c.greater(0), a, b) : []);
+  const build: Build = (c, a, b) => where(c.greater(0), a, b);
 
   it('chooses by the condition, broadcasting all three, and has its gradient', async () => {
     const inputs = [ndarray([3, 1], [1, -1, 2]), randomArray([2, 1, 4], 1), randomArray([4], 2)];
@@ -155,10 +155,12 @@ describe('cast', () => {
 
   it('computes the same in ONNX Runtime for every type', async () => {
     const x = ndarray([4], [-1.75, 0, 0.25, 2.5]);
-    const build: Build = (v) =>
-      v
-        ? [cast(v, 'int32'), cast(v, 'int64'), cast(v, 'bool'), cast(cast(v, 'bool'), 'float32')]
-        : [];
+    const build: Build = (v) => [
+      cast(v, 'int32'),
+      cast(v, 'int64'),
+      cast(v, 'bool'),
+      cast(cast(v, 'bool'), 'float32'),
+    ];
     await expect(checkLowering(build, [x])).resolves.toBeUndefined();
   });
 
@@ -172,7 +174,7 @@ describe('cast', () => {
 
 describe('expand', () => {
   it('has the gradient of its float64 reference', async () => {
-    const build: Build = (x) => (x ? x.expand([2, 3, 4]) : []);
+    const build: Build = (x) => x.expand([2, 3, 4]);
     for (const shape of [[3, 1], [2, 1, 4], [1], []]) {
       checkGradient(build, [shape]);
       await checkLowering(build, [shape]);

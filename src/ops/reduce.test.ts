@@ -47,7 +47,7 @@ describe.each([
   it('has the gradient of its float64 reference over any axes', () => {
     fc.assert(
       fc.property(reductions, ({ shape, axes, keepDims }) => {
-        checkGradient((x) => (x ? op(x, axes, { keepDims }) : []), [spacedArray(shape)]);
+        checkGradient((x) => op(x, axes, { keepDims }), [spacedArray(shape)]);
       }),
       RUNS,
     );
@@ -56,7 +56,7 @@ describe.each([
   it('computes the same in ONNX Runtime, also where elements are equal', async () => {
     await fc.assert(
       fc.asyncProperty(reductions, ({ shape, axes, keepDims }) =>
-        checkLowering((x) => (x ? op(x, axes, { keepDims }) : []), [tiedArray(shape)]),
+        checkLowering((x) => op(x, axes, { keepDims }), [tiedArray(shape)]),
       ),
       RUNS,
     );
@@ -110,7 +110,7 @@ describe.each<[string, (x: Tensor, axis: number, flag: boolean) => Tensor]>([
   it('has the gradient of its float64 reference along any axis', () => {
     fc.assert(
       fc.property(alongAxis, ({ shape, axis, flag }) => {
-        checkGradient((x) => (x ? op(x, axis, flag) : []), [spacedArray(shape)]);
+        checkGradient((x) => op(x, axis, flag), [spacedArray(shape)]);
       }),
       RUNS,
     );
@@ -119,7 +119,7 @@ describe.each<[string, (x: Tensor, axis: number, flag: boolean) => Tensor]>([
   it('computes the same in ONNX Runtime, gradient included', async () => {
     await fc.assert(
       fc.asyncProperty(alongAxis, ({ shape, axis, flag }) =>
-        checkLowering((x) => (x ? op(x, axis, flag) : []), [tiedArray(shape)]),
+        checkLowering((x) => op(x, axis, flag), [tiedArray(shape)]),
       ),
       RUNS,
     );
@@ -151,10 +151,7 @@ describe('argmax', () => {
     expect(Array.from(evaluate([y], new Map([[x, values]]))[0]?.data ?? [])).toEqual([1, 0]);
     await fc.assert(
       fc.asyncProperty(alongAxis, ({ shape, axis, flag }) =>
-        checkLowering(
-          (v) => (v ? ops.argmax(v, axis, { keepDims: flag }) : []),
-          [tiedArray(shape)],
-        ),
+        checkLowering((v) => ops.argmax(v, axis, { keepDims: flag }), [tiedArray(shape)]),
       ),
       { ...RUNS, numRuns: 10 },
     );

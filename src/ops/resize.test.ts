@@ -37,7 +37,7 @@ const resizing = fc
     }),
   )
   .map(({ from, ...options }) => {
-    const build: Build = (x) => (x ? interpolate(x, options) : []);
+    const build: Build = (x) => interpolate(x, options);
     return { build, shape: [1, 2, ...from] };
   });
 

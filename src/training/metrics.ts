@@ -56,8 +56,15 @@ export function addBatch(
   tally.loss += lossSum;
 }
 
-/** Mean loss and accuracies in percent. */
-export function means(tally: Tally): { loss: number; top1: number; top5: number } {
+/** Mean loss, and accuracies in percent. */
+export interface Means {
+  readonly loss: number;
+  readonly top1: number;
+  readonly top5: number;
+}
+
+/** What a tally comes to; NaN where no image was counted. */
+export function means(tally: Tally): Means {
   const { images, loss, top1, top5 } = tally;
   return { loss: loss / images, top1: (100 * top1) / images, top5: (100 * top5) / images };
 }

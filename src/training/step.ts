@@ -2,6 +2,7 @@
  * One training step as one graph: forward, loss, backward, optimiser. Parameters, buffers and the
  * optimiser's slots are its state; a run of it moves them on.
  */
+import { FoveaError } from '../errors.js';
 import { gradients } from '../autodiff/gradients.js';
 import { crossEntropy } from '../losses/index.js';
 import { record, type Noise } from '../nn/context.js';
@@ -9,7 +10,7 @@ import type { Layer } from '../nn/module.js';
 import { input } from '../ops/index.js';
 import type { Optimizer } from '../optim/index.js';
 import type { StatefulGraph } from '../runtime/runtime.js';
-import type { HostTensor } from '../runtime/engine.js';
+import type { HostTensor, HostTensors } from '../runtime/engine.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 
@@ -127,20 +128,35 @@ export function modelState(model: Layer): Record<string, Tensor> {
   );
 }
 
-/** The values that training starts from: the model's own, and zeros for the optimiser. */
-export function initialState(model: Layer, optimizer: Optimizer): Record<string, HostTensor> {
+/** The values of a model's parameters and buffers, by state_dict name. */
+export function modelValues(model: Layer): Record<string, HostTensor> {
   model.ensureInitialized();
   const entries: Record<string, HostTensor> = {};
-  for (const [name, { shape, data, trainable }] of model.namedParameters()) {
+  for (const [name, { shape, data }] of model.namedParameters()) {
     entries[name] = { dtype: 'float32', shape, data };
+  }
+  for (const [name, { shape, dtype, data }] of model.namedBuffers()) {
+    entries[name] = { dtype, shape, data };
+  }
+  return entries;
+}
+
+/** The values that training starts from: the model's own, and zeros for the optimiser. */
+export function initialState(model: Layer, optimizer: Optimizer): Record<string, HostTensor> {
+  const entries = modelValues(model);
+  for (const [name, { shape, data, trainable }] of model.namedParameters()) {
     if (!trainable) continue;
     for (const slot of optimizer.slots) {
       const zeros = new Float32Array(data.length);
       entries[`${OPTIMIZER}${slot}.${name}`] = { dtype: 'float32', shape, data: zeros };
     }
   }
-  for (const [name, { shape, dtype, data }] of model.namedBuffers()) {
-    entries[name] = { dtype, shape, data };
-  }
   return entries;
+}
+
+/** An output of a step that is a float tensor. */
+export function floatOutput(outputs: HostTensors, name: string): Float32Array {
+  const data = outputs[name]?.data;
+  if (!(data instanceof Float32Array)) throw new FoveaError(`The step gave no '${name}'.`);
+  return data;
 }
