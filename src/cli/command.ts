@@ -38,21 +38,22 @@ export function whole(least: number): (text: string) => number {
   };
 }
 
-/** A parser for commander: a finite number of at least `least`. */
-export function number(least: number): (text: string) => number {
+/** A parser for commander: a finite number from `least` to `most`. */
+export function number(least: number, most = Infinity): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!Number.isFinite(value) || value < least || text.trim() === '') {
-      throw new InvalidArgumentError(`Expected a number of at least ${least}.`);
+    const inRange = Number.isFinite(value) && value >= least && value <= most;
+    if (!inRange || text.trim() === '') {
+      const range = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
+      throw new InvalidArgumentError(`Expected a number ${range}.`);
     }
     return value;
   };
 }
 
-/** A parser for commander: whole numbers separated by commas. */
-export function wholeList(text: string): number[] {
-  if (text.trim() === '') return [];
-  return text.split(',').map((part) => whole(0)(part));
+/** A parser for commander: whole numbers of at least `least`, separated by commas. */
+export function wholeList(least = 0): (text: string) => number[] {
+  return (text) => (text.trim() === '' ? [] : text.split(',').map(whole(least)));
 }
 
 /** A parser for commander: `ratio=8,bias=false` as an object of numbers, booleans and strings. */
@@ -72,23 +73,66 @@ function scalar(text: string): number | boolean | string {
   return Number.isNaN(Number(text)) ? text : Number(text);
 }
 
+/** Prints an answer for a program. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Lines of a table, its columns as wide as they need; numbers stand on the right. */
+export function table(rows: readonly (readonly (string | number)[])[]): string {
+  const texts = rows.map((row) =>
+    row.map((cell) => (typeof cell === 'number' ? grouped(cell) : cell)),
+  );
+  const widths = (texts[0] ?? []).map((_, column) =>
+    Math.max(...texts.map((row) => row[column]?.length ?? 0)),
+  );
+  const numeric = (rows[1] ?? []).map((cell) => typeof cell === 'number');
+  return texts
+    .map((row) => {
+      const cells = row.map((text, column) => {
+        const width = widths[column] ?? 0;
+        return numeric[column] ? text.padStart(width) : text.padEnd(width);
+      });
+      return `${cells.join('  ').trimEnd()}\n`;
+    })
+    .join('');
+}
+
+/** `1,234,567` */
+export function grouped(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
 /**
  * Runs `body` with a signal that the first SIGINT or SIGTERM sets. A second one ends the process
- * at once, for whoever cannot wait for the checkpoint.
+ * at once, for whoever cannot wait.
+ *
+ * @param saying told to the person when the first one comes
  */
-export async function interruptible<T>(body: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function interruptible<T>(
+  body: (signal: AbortSignal) => Promise<T>,
+  saying = 'Stopping after this step and saving. Press Ctrl-C again to stop at once.',
+): Promise<T> {
   const controller = new AbortController();
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const release = () => {
+    for (const signal of signals) process.off(signal, stop);
+  };
   const stop = () => {
-    if (controller.signal.aborted) process.exit(EXIT.interrupted);
-    process.stderr.write(
-      '\nStopping after this step and saving. Press Ctrl-C again to stop at once.\n',
-    );
+    if (controller.signal.aborted) {
+      // Not process.exit: it takes the engine's thread down in the middle of a run, which aborts the
+      // process. The system's own way leaves nothing to clean up; a shell shows it as 130 too.
+      release();
+      process.kill(process.pid, 'SIGINT');
+      return;
+    }
+    process.stderr.write(`\n${saying}\n`);
     controller.abort();
   };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+  for (const signal of signals) process.on(signal, stop);
   try {
     return await body(controller.signal);
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    release();
   }
 }

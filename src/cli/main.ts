@@ -3,23 +3,37 @@
 import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { EXIT, exitCodeOf, report } from './command.js';
+import { costCommand } from './cost.js';
+import { evalCommand } from './eval.js';
+import { listCommand } from './list.js';
 import { trainCommand } from './train.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
+// A reader that has gone away (`fovea list | head`) is no reason to end a run, or to complain.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exitCode = EXIT.failed;
+  });
+}
+
 const program = new Command('fovea')
   .description(
-    'Visual attention for TypeScript: train, compare and ship convolutional networks with attention.',
+    'Visual attention for TypeScript: train, compare and ship convolutional networks\nwith attention.',
   )
-  .version(version)
+  .version(version, '-V, --version', 'print the version')
+  .helpOption('-h, --help', 'show this help')
+  .helpCommand('help [command]', 'show the help of a command')
   .showSuggestionAfterError()
   .showHelpAfterError('(add --help for all flags)')
   .addHelpText(
     'after',
-    '\nExit codes: 0 done; 1 it failed; 2 the request was wrong; 130 interrupted, after saving.',
+    '\nExit codes: 0 done; 1 it failed; 2 the request was wrong; 130 interrupted, after\nsaving.',
   );
 
-for (const command of [trainCommand()]) program.addCommand(command.copyInheritedSettings(program));
+for (const command of [trainCommand(), evalCommand(), listCommand(), costCommand()]) {
+  program.addCommand(command.copyInheritedSettings(program));
+}
 for (const command of [program, ...program.commands]) command.exitOverride();
 
 try {

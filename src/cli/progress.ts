@@ -10,13 +10,22 @@ const PLAIN_INTERVAL_MS = 30_000;
 export class TrainingProgress {
   private start: RunStart | undefined;
   private epochSeconds = 0;
-  private lastPlain = performance.now();
+  /** The first step is told at once: it shows that the run is alive. */
+  private lastPlain = -Infinity;
 
+  /**
+   * @param columns width of the terminal whose last line may renew itself; 0 where there is none
+   * @param write prints a line that stays
+   */
   constructor(
-    private readonly terminal = process.stdout.isTTY,
+    private readonly columns = process.stdout.isTTY ? process.stdout.columns : 0,
     private readonly write: (line: string) => void = (line) =>
       void process.stdout.write(`${line}\n`),
   ) {}
+
+  private get terminal(): boolean {
+    return this.columns > 0;
+  }
 
   begin(start: RunStart): void {
     this.start = start;
@@ -26,15 +35,15 @@ export class TrainingProgress {
       `${recipe.model}, ${attention}: ${grouped(parameters)} parameters, ${(macs / 1e6).toFixed(1)} M multiply-adds per image`,
     );
     this.write(
-      `${recipe.dataset}: ${grouped(trainImages)} images to train, ${grouped(valImages)} to validate; ${recipe.epochs} epochs on ${recipe.device}`,
+      `${recipe.dataset}: ${grouped(trainImages)} images to train, ${grouped(valImages)} to validate; ${recipe.epochs} ${recipe.epochs === 1 ? 'epoch' : 'epochs'} on ${recipe.device}`,
     );
     this.write(`Run folder: ${start.folder}`);
-    if (start.epochsDone > 0) this.write(`Continuing after epoch ${start.epochsDone}.`);
+    if (start.resumedAt) this.write(continuing(start.resumedAt));
   }
 
   step(progress: StepProgress): void {
     if (this.terminal) {
-      logUpdate(this.line(progress));
+      logUpdate(this.line(progress, this.columns));
     } else if (performance.now() - this.lastPlain > PLAIN_INTERVAL_MS) {
       this.lastPlain = performance.now();
       this.write(this.line(progress));
@@ -48,7 +57,7 @@ export class TrainingProgress {
     const { epoch, lr, train_loss, train_top1, val_loss, val_top1, val_top5 } = metrics;
     this.write(
       `epoch ${String(epoch).padStart(3)}/${this.start?.recipe.epochs ?? '?'}` +
-        `  lr ${lr.toPrecision(2)}` +
+        `  lr ${rate(lr)}` +
         `  train loss ${train_loss.toFixed(3)} top-1 ${train_top1.toFixed(2)} %` +
         `  val loss ${val_loss.toFixed(3)} top-1 ${val_top1.toFixed(2)} % top-5 ${val_top5.toFixed(2)} %` +
         `  ${metrics.seconds.toFixed(1)} s  ${metrics.images_per_second.toFixed(0)} images/s`,
@@ -60,24 +69,17 @@ export class TrainingProgress {
     if (this.terminal) logUpdate.done();
   }
 
-  private line({
-    epoch,
-    phase,
-    iteration,
-    iterations,
-    loss,
-    top1,
-    imagesPerSecond,
-  }: StepProgress): string {
-    const width = 20;
-    const filled = Math.round((width * iteration) / iterations);
-    const bar = '█'.repeat(filled) + '░'.repeat(width - filled);
-    const epochs = this.start?.recipe.epochs ?? epoch;
-    return (
-      `epoch ${epoch}/${epochs} ${phase} ${bar} ${iteration}/${iterations}` +
-      `  loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1)} %` +
-      `  ${imagesPerSecond.toFixed(0)} images/s  ${this.left(epoch, phase, iteration / iterations, imagesPerSecond)}`
-    );
+  /** @param columns what the bar must leave room for; without it there is no bar */
+  private line(
+    { epoch, phase, iteration, iterations, loss, top1, imagesPerSecond }: StepProgress,
+    columns = 0,
+  ): string {
+    const share = iteration / iterations;
+    const before = `epoch ${epoch}/${this.start?.recipe.epochs ?? epoch} ${phase} `;
+    const after =
+      `${iteration}/${iterations}  loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1)} %` +
+      `  ${imagesPerSecond.toFixed(0)} images/s  ${this.left(epoch, phase, share, imagesPerSecond)}`;
+    return `${before}${bar(share, Math.min(20, columns - before.length - after.length - 2))}${after}`;
   }
 
   /** Time left in the whole run, from the last epoch's length or, in the first, from the speed so far. */
@@ -92,6 +94,26 @@ export class TrainingProgress {
     const rest = this.start.recipe.epochs - epoch + (phase === 'train' ? 1 - share : 0);
     return `${duration(whole * rest)} left`;
   }
+}
+
+/** A bar of so many columns and a space; nothing where there is no room for one. */
+function bar(share: number, columns: number): string {
+  if (columns < 4) return '';
+  const filled = Math.round(columns * share);
+  return `${'█'.repeat(filled)}${'░'.repeat(columns - filled)} `;
+}
+
+function continuing({ epoch, iteration }: NonNullable<RunStart['resumedAt']>): string {
+  const steps = `${iteration} ${iteration === 1 ? 'step' : 'steps'}`;
+  if (epoch === 0 && iteration === 0) return 'Continuing from the beginning: no step was saved.';
+  return iteration === 0
+    ? `Continuing after epoch ${epoch}.`
+    : `Continuing in epoch ${epoch + 1}, after ${steps}.`;
+}
+
+/** A learning rate with up to three digits: `0.1`, `0.0333`, `1e-7`. */
+function rate(lr: number): string {
+  return String(Number(lr.toPrecision(3))).padEnd(6);
 }
 
 function grouped(value: number): string {

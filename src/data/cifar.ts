@@ -190,10 +190,7 @@ export function parseCifarBinary(
   for (let index = 0; index < count; index++) {
     const start = index * record;
     labels[index] = bytes[start + byte] ?? 0;
-    images.set(
-      bytes.subarray(start + spec.labelBytes, start + record),
-      index * CIFAR_PIXELS,
-    );
+    images.set(bytes.subarray(start + spec.labelBytes, start + record), index * CIFAR_PIXELS);
   }
   checkLabels(labels, classes, source);
   return { images, labels };

@@ -92,7 +92,7 @@ function quotas(labels: Int32Array, classCount: number, n: number): number[] {
   const available = new Array<number>(classCount).fill(0);
   for (const label of labels) available[label] = (available[label] ?? 0) + 1;
   const quota = new Array<number>(classCount).fill(0);
-  for (let left = n; left > 0; ) {
+  for (let left = n; left > 0;) {
     const open = available.flatMap((count, label) => (count > (quota[label] ?? 0) ? [label] : []));
     const share = Math.max(1, Math.floor(left / open.length));
     for (const label of open.slice(0, left)) {

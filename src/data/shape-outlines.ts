@@ -108,12 +108,7 @@ export const OUTLINES: Readonly<Record<string, Outline>> = {
 };
 
 /** The distance of (x, y) from the segment between two points. */
-export function segmentDistance(
-  x: number,
-  y: number,
-  [ax, ay]: Point,
-  [bx, by]: Point,
-): number {
+export function segmentDistance(x: number, y: number, [ax, ay]: Point, [bx, by]: Point): number {
   const dx = bx - ax;
   const dy = by - ay;
   const along = ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy);

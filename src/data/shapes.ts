@@ -27,7 +27,7 @@ const PLANE = SIDE * SIDE;
 const MOST = 100_000;
 
 /** Of 4000 training images of seed 0, to three digits. */
-const NORMALIZATION: Normalization = { mean: [0.445, 0.445, 0.445], std: [0.183, 0.183, 0.183] };
+const NORMALIZATION: Normalization = { mean: [0.445, 0.445, 0.445], std: [0.184, 0.184, 0.184] };
 
 type Color = readonly [red: number, green: number, blue: number];
 
@@ -158,7 +158,7 @@ function drawScene(canvas: Canvas, random: RandomStream, outline: Outline): void
   for (let i = 0; i < blobs; i++) drawBlob(canvas, random);
   drawObject(canvas, random, outline);
   for (let at = 0; at < 3 * PLANE; at++) {
-    canvas.pixels[at] = (canvas.pixels[at] ?? 0) + between(random, -0.08, 0.08);
+    canvas.pixels[at] = (canvas.pixels[at] ?? 0) + between(random, -0.06, 0.06);
   }
 }
 
@@ -206,7 +206,7 @@ function drawBlob(canvas: Canvas, random: RandomStream): void {
 
 /** The shape itself: whole within the image, and of a colour that stands out from what is below. */
 function drawObject(canvas: Canvas, random: RandomStream, outline: Outline): void {
-  const radius = between(random, 6.5, 11);
+  const radius = between(random, 7.5, 12);
   const x = between(random, radius, SIDE - radius);
   const y = between(random, radius, SIDE - radius);
   const [cos, sin] = direction(random);

@@ -1,5 +1,6 @@
 import { record } from '../nn/context.js';
 import type { Layer } from '../nn/module.js';
+import { Parameter } from '../nn/parameter.js';
 import { input } from '../ops/index.js';
 import { elementCount, type Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -21,6 +22,40 @@ export function cost(model: Layer, inputShape: Shape): Cost {
   model.assignPaths();
   const { output } = record(false, () => model.forward(input('x', [1, ...inputShape])));
   return { parameters: model.parameterCount(), macs: multiplyAccumulates([output]) };
+}
+
+/** What one layer costs. */
+export interface LayerCost extends Cost {
+  /** Where it stands in the model: `layer1.0.conv1`. */
+  readonly path: string;
+  /** Its class: `Conv2d`. */
+  readonly type: string;
+  /** Of its output for one input, without the batch axis. */
+  readonly output: Shape;
+}
+
+/**
+ * Counts every layer of a model that has parameters or multiplies, in the order of the forward pass.
+ * @param inputShape of one input without its batch axis, [C, H, W]
+ */
+export function layerCosts(model: Layer, inputShape: Shape): LayerCost[] {
+  model.assignPaths();
+  const { output } = record(false, () => model.forward(input('x', [1, ...inputShape])));
+  const nodesOf = new Map<string, Tensor[]>();
+  for (const node of topologicalOrder([output])) {
+    const nodes = nodesOf.get(node.scope) ?? [];
+    nodesOf.set(node.scope, [...nodes, node]);
+  }
+  const modules = new Map(model.namedModules());
+  return [...nodesOf].flatMap(([path, nodes]) => {
+    const module = modules.get(path);
+    const own = Object.values(module ?? {}).filter((value) => value instanceof Parameter);
+    const parameters = own.reduce((total, parameter) => total + parameter.tensor.size, 0);
+    const macs = nodes.reduce((total, node) => total + ownMacs(node), 0);
+    const last = nodes.at(-1);
+    if (module === undefined || last === undefined || parameters + macs === 0) return [];
+    return [{ path, type: module.constructor.name, parameters, macs, output: last.shape.slice(1) }];
+  });
 }
 
 /** Multiply-accumulates of the convolutions and matrix products that the outputs depend on. */

@@ -59,9 +59,14 @@ export function lowerConvTranspose({
 
 /** Chooses how to write the gradient of a weight. */
 export function lowerWeightGradient(context: Context): Value {
-  const { groups, dilations, kernel } = context.attributes;
+  const { groups, dilations, kernel, strides, padsBegin } = context.attributes;
+  const positions = context.node.inputs[1]?.shape.slice(2) ?? [];
+  // With a stride past the input, kernels can lie in the padding alone: then there is nothing to fold.
+  const touches = kernel.every(
+    (k, axis) => (strides[axis] ?? 1) * ((positions[axis] ?? 1) - 1) + k > (padsBegin[axis] ?? 0),
+  );
   const dense = groups === 1 && kernel.length === 2 && dilations.every((d) => d === 1);
-  return dense ? asConvolution(context) : asColumns(context);
+  return dense && touches ? asConvolution(context) : asColumns(context);
 }
 
 /**

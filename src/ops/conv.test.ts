@@ -127,6 +127,23 @@ describe('conv', () => {
     },
   );
 
+  it('computes the same in ONNX Runtime where every window lies in the padding', async () => {
+    const build: Build = (v, w) =>
+      conv(v, w, undefined, {
+        stride: 3,
+        padding: [
+          [1, 0],
+          [0, 0],
+        ],
+      });
+    await expect(
+      checkLowering(build, [
+        [2, 3, 1, 4],
+        [4, 3, 1, 1],
+      ]),
+    ).resolves.toBeUndefined();
+  });
+
   const x = input('x', [2, 4, 8, 8]);
 
   it.each([

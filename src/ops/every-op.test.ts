@@ -70,6 +70,7 @@ const CASES: Record<string, Case> = {
   pow: binary(ops.pow),
   reciprocal: ofPositive(ops.reciprocal),
   relu: unary(ops.relu),
+  reluGradient: unary((x) => gradients(ops.relu(x), [x], [x.mul(x)])[0] ?? x),
   reshape: unary((x) => ops.reshape(x, [2, 6])),
   sigmoid: unary(ops.sigmoid),
   sin: unary(ops.sin),
@@ -81,6 +82,7 @@ const CASES: Record<string, Case> = {
   sum: unary((x) => ops.sum(x, 1)),
   tanh: unary(ops.tanh),
   transpose: unary((x) => ops.transpose(x, [1, 0])),
+  unslice: unary((x) => ops.dilate(x, 1, 2)),
   where: binary((a, b) => ops.where(b.greater(0), a, b)),
 };
 

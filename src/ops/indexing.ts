@@ -1,11 +1,12 @@
 /** Ops that take or place elements by position: slice, pad, dilate, gather. */
 import { forEachIndex, ndarray } from '../tensor/ndarray.js';
-import { stridesOf, type Shape } from '../tensor/shape.js';
+import type { Emitter, Value } from '../tensor/op.js';
+import { elementCount, stridesOf, type Shape } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { addWeight, axisMap, mapAxis } from './axis-map.js';
-import { defineOp, shapeError } from './define.js';
+import { defineOp, shapeError, type OpFunction } from './define.js';
 
-interface SliceAttributes {
+export interface SliceAttributes {
   readonly axis: number;
   readonly start: number;
   readonly end: number;
@@ -23,12 +24,9 @@ const sliceOp = defineOp<SliceAttributes>('slice', {
     const count = Math.ceil((end - start) / step);
     return x.shape.map((own, i) => (i === axis ? count : own));
   },
-  gradient: ({ inputs: [x], attributes: { axis, start, step }, output, upstream: g }) => {
-    if (x === undefined) return [];
-    const spread = dilate(g, axis, step);
-    const length = (output.dim(axis) - 1) * step + 1;
-    return [pad(spread, axis, start, x.dim(axis) - start - length)];
-  },
+  gradient: ({ inputs: [x], attributes: { axis, start, step }, upstream: g }) => [
+    x ? unsliceOp([g], { axis, start, step, size: x.dim(axis) }) : null,
+  ],
   lower: ({ emit, inputs: [x = ''], attributes: { axis, start, end, step } }) => {
     const vector = (value: number) => emit.constant([value], [1], 'int64');
     return emit.node('Slice', [x, vector(start), vector(end), vector(axis), vector(step)]);
@@ -123,6 +121,64 @@ export function pad(x: Tensor, axis: number, before: number, after: number, valu
   return padOp([x], { axis: axis < 0 ? axis + x.rank : axis, before, after, value });
 }
 
+export interface UnsliceAttributes {
+  readonly axis: number;
+  readonly start: number;
+  readonly step: number;
+  /** Of the axis afterwards. */
+  readonly size: number;
+}
+
+/** The adjoint of slice: elements go to every `step`-th place of an axis of zeros, from `start` on. */
+const unsliceOp: OpFunction<UnsliceAttributes> = defineOp<UnsliceAttributes>('unslice', {
+  shape: ([x], { axis, size }) => x?.shape.map((own, i) => (i === axis ? size : own)) ?? [],
+  gradient: ({ inputs: [x], attributes: { axis, start, step }, upstream: g }) => {
+    if (x === undefined) return [];
+    return [slice(g, axis, start, start + (x.dim(axis) - 1) * step + 1, step)];
+  },
+  lower: ({ emit, inputs: [x = ''], attributes, node }) => {
+    const shape = node.inputs[0]?.shape ?? [];
+    return emit.node('Reshape', [
+      lowerUnslice(emit, x, shape, attributes),
+      emit.constant(node.shape, [node.rank], 'int64'),
+    ]);
+  },
+  reference: ({ inputs: [x], attributes: { axis, start, step, size }, node }) => {
+    const count = x?.shape[axis] ?? 0;
+    const indices = Array.from({ length: size }, (_, i) => {
+      const from = (i - start) / step;
+      return Number.isInteger(from) && from >= 0 && from < count ? from : -1;
+    });
+    return gatherReference(x ?? node, axis, indices, node.shape);
+  },
+});
+
+/** Writes {@link unsliceOp} for a value whose memory has the given shape; the result's is one row per outer index. */
+export function lowerUnslice(
+  emit: Emitter,
+  x: Value,
+  shape: Shape,
+  { axis, start, step, size }: UnsliceAttributes,
+): Value {
+  const outer = elementCount(shape.slice(0, axis));
+  const count = shape[axis] ?? 1;
+  const inner = elementCount(shape.slice(axis + 1));
+  const int64 = (values: readonly number[]) => emit.constant(values, [values.length], 'int64');
+  const zeros = (value: Value, before: number, after: number) =>
+    before === 0 && after === 0
+      ? value
+      : emit.node('Pad', [value, int64([0, before, 0, after]), emit.constant([0], [], 'float32')]);
+  const elements = emit.node('Reshape', [x, int64([outer * count, inner])]);
+  const spread = zeros(elements, 0, (step - 1) * inner);
+  const row = emit.node('Reshape', [spread, int64([outer, count * step * inner])]);
+  const rest = size - start - count * step;
+  const cut =
+    rest >= 0
+      ? row
+      : emit.node('Slice', [row, int64([0]), int64([(size - start) * inner]), int64([1])]);
+  return zeros(cut, start * inner, Math.max(rest, 0) * inner);
+}
+
 /**
  * Puts `step - 1` zeros between neighbours of an axis: the adjoint of taking every step-th element.
  * [.., n, ..] -> [.., (n - 1) * step + 1, ..]
@@ -131,10 +187,7 @@ export function dilate(x: Tensor, axis: number, step: number): Tensor {
   const n = x.dim(axis);
   if (step === 1 || n === 1) return x;
   const at = axis < 0 ? axis + x.rank : axis;
-  const [head, tail] = [x.shape.slice(0, at), x.shape.slice(at + 1)];
-  const separate = x.reshape([...head, n, 1, ...tail]);
-  const spread = pad(separate, at + 1, 0, step - 1).reshape([...head, n * step, ...tail]);
-  return slice(spread, at, 0, (n - 1) * step + 1);
+  return unsliceOp([x], { axis: at, start: 0, step, size: (n - 1) * step + 1 });
 }
 
 interface GatherAttributes {

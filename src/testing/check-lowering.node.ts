@@ -21,6 +21,8 @@ export interface LoweringCheckOptions {
   readonly tolerance?: number;
   /** Seed of the inputs drawn for shapes, and of the cotangents. Default 0. */
   readonly seed?: number;
+  /** Floats per block of the CPU's blocked layout; default 0, the plain layout only. */
+  readonly block?: number;
   /** Where to run the session; default the CPU. */
   readonly executionProvider?: 'cpu' | 'webgpu';
 }
@@ -62,7 +64,7 @@ export async function checkLowering(
           inputs: Object.fromEntries(Object.entries(fed).map(([name, [symbol]]) => [name, symbol])),
           outputs: fetched,
         },
-        { provider },
+        { provider, block: options.block ?? 0 },
       ),
       Object.fromEntries(Object.entries(fed).map(([name, [, value]]) => [name, value])),
       options.executionProvider,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { FileError } from '../errors.js';
 import type { HostTensor, HostTensors } from '../runtime/engine.js';
+import { formatShape, sameShape } from '../tensor/shape.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from '../weights/safetensors.js';
 import { OPTIMIZER } from './step.js';
 import type { Position } from './train.js';
@@ -86,6 +87,37 @@ export function readCheckpoint(
         : { dtype: 'int32', shape, data: Int32Array.from(data, Number) };
   }
   return { state, position: parsed.data };
+}
+
+/**
+ * Checks that a checkpoint holds what a run goes on from, no more and no less.
+ * @param expected the state that the run would start with
+ * @throws FileError naming the tensors that are missing, unknown or of another shape
+ */
+export function checkState(state: HostTensors, expected: HostTensors, file: string): void {
+  const names = new Set([...Object.keys(expected), ...Object.keys(state)]);
+  const wrong = [...names].flatMap((name) => {
+    const [found, wanted] = [state[name], expected[name]];
+    if (found === undefined) return [`${name} is missing`];
+    if (wanted === undefined) return [`${name} is unknown`];
+    if (found.dtype === wanted.dtype && sameShape(found.shape, wanted.shape)) return [];
+    return [
+      `${name} is ${found.dtype} ${formatShape(found.shape)}, expected ${wanted.dtype} ${formatShape(wanted.shape)}`,
+    ];
+  });
+  if (wrong.length === 0) return;
+  const more = wrong.length > 3 ? ` and ${wrong.length - 3} more` : '';
+  throw new FileError(
+    `${file} does not fit the run's config.json: ${wrong.slice(0, 3).join('; ')}${more}.`,
+  );
+}
+
+/** The first tensor that holds a NaN or an infinity, if any does. */
+export function notFinite(state: HostTensors): string | undefined {
+  return Object.keys(state).find((name) => {
+    const data = state[name]?.data;
+    return data instanceof Float32Array && !data.every((value) => Number.isFinite(value));
+  });
 }
 
 function parseJson(text: string): unknown {

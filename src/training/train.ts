@@ -114,7 +114,10 @@ export async function train(
           upcoming,
         });
         if (!Number.isFinite(loss)) {
-          throw diverged(`The loss became ${loss} in epoch ${epoch + 1}, step ${iteration + 1}`, lr);
+          throw diverged(
+            `The loss became ${loss} in epoch ${epoch + 1}, step ${iteration + 1}`,
+            lr,
+          );
         }
         addBatch(tally, logits, labels, indices.length, loss * indices.length);
         const now = performance.now();

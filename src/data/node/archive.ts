@@ -44,7 +44,9 @@ export async function readMembers(
     throw damaged(error, archive);
   }
   if (tooLarge.length > 0) {
-    throw new FileError(`${archive}: ${tooLarge.join(', ')} is larger than a data set's files are.`);
+    throw new FileError(
+      `${archive}: ${tooLarge.join(', ')} is larger than a data set's files are.`,
+    );
   }
   return found;
 }

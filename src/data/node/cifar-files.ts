@@ -36,14 +36,25 @@ export async function openCifar(
     : archiveFiles(spec, place, split, names);
 }
 
-function wrongSize(spec: CifarSpec, path: string, expected: number, found: number, place: Place): FileError {
+function wrongSize(
+  spec: CifarSpec,
+  path: string,
+  expected: number,
+  found: number,
+  place: Place,
+): FileError {
   return new FileError(
     `${path}: expected ${expected} bytes, found ${found}: it is ${found < expected ? 'truncated' : 'another file'}. ` +
       `Delete it; ${downloadHint(spec.id, downloadFolder(place))}`,
   );
 }
 
-function folderFiles(spec: CifarSpec, folder: string, layout: LayoutName, place: Place): CifarFiles {
+function folderFiles(
+  spec: CifarSpec,
+  folder: string,
+  layout: LayoutName,
+  place: Place,
+): CifarFiles {
   return {
     layout,
     path: (name) => join(folder, name),
@@ -91,8 +102,7 @@ async function archiveFiles(
         downloadHint(spec.id, downloadFolder(place)),
     );
   }
-  const path = (name: string): string =>
-    `${place.path} (${spec.layouts[layout].folder}/${name})`;
+  const path = (name: string): string => `${place.path} (${spec.layouts[layout].folder}/${name})`;
   return {
     layout,
     path,

@@ -61,9 +61,7 @@ async function lookInto(spec: CifarSpec, folder: string): Promise<Place | undefi
   for (const layout of LAYOUTS) {
     const { folder: name, train, val } = spec.layouts[layout];
     const named = basename(resolve(folder)) === name;
-    const present = await Promise.all(
-      [...train, ...val].map((file) => kindOf(join(folder, file))),
-    );
+    const present = await Promise.all([...train, ...val].map((file) => kindOf(join(folder, file))));
     if (named || present.includes('file')) return { kind: 'folder', path: folder, layout };
   }
   for (const layout of LAYOUTS) {

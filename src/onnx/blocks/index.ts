@@ -1,6 +1,15 @@
 import type { BlockRule } from './layout.js';
 import { conv, convTranspose, convWeightGradient } from './conv.js';
-import { add, channelAffine, elementwise, expand, normalize, relu } from './pointwise.js';
+import { slice, unslice } from './movement.js';
+import {
+  add,
+  channelAffine,
+  elementwise,
+  expand,
+  normalize,
+  relu,
+  reluGradient,
+} from './pointwise.js';
 import { channelVariance, reduction } from './reduce.js';
 
 /** How ops are written in the blocked layout, by name. An op that is not here has its plain lowering only. */
@@ -16,6 +25,9 @@ export const blockRules: Readonly<Record<string, BlockRule>> = {
   mean: reduction('mean'),
   add,
   relu,
+  reluGradient,
+  slice,
+  unslice,
   expand,
   sub: elementwise('Sub'),
   mul: elementwise('Mul'),

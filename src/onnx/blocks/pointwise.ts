@@ -1,4 +1,5 @@
 /** Elementwise ops, per-channel affine maps and sums of maps in the blocked layout. */
+import { reluMask } from '../../ops/unary.js';
 import type { Value } from '../../tensor/op.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { BlockRule, Layouts } from './layout.js';
@@ -78,6 +79,13 @@ export const relu: BlockRule = (layouts, node) => {
     return elementwise('Relu')(layouts, node);
   const value = layouts.conv(conv.inputs, { ...conv.attributes, activation: 'Relu' });
   return { value, blocked: true };
+};
+
+export const reluGradient: BlockRule = (layouts, node) => {
+  const [y, g] = node.inputs;
+  if (!y || !g || !layouts.fits(node) || !layouts.inBlocks(y)) return undefined;
+  const mask = reluMask(layouts.emit, layouts.blocked(y));
+  return { value: layouts.emit.node('Mul', [layouts.blocked(g), mask]), blocked: true };
 };
 
 /** x * scale + shift per channel: a depthwise convolution with a 1x1 kernel. */

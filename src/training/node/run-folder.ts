@@ -16,10 +16,19 @@ export interface Summary {
   readonly macs: number;
   readonly seed: number;
   readonly epochs: number;
-  /** Share of the training loop spent outside ONNX Runtime. */
-  readonly overhead: number;
+  /** Share of the training loop's time spent outside ONNX Runtime; null if no step was left to do. */
+  readonly overhead: number | null;
   readonly versions: Readonly<Record<string, string>>;
 }
+
+/** What a run writes besides its TensorBoard events. */
+const RUN_FILES = [
+  'config.json',
+  'metrics.jsonl',
+  'last.safetensors',
+  'best.safetensors',
+  'summary.json',
+] as const;
 
 /** The files of one training run; every one of them is written whole or not at all. */
 export class RunFolder {
@@ -28,13 +37,19 @@ export class RunFolder {
   /**
    * A new run's folder, with its config.json.
    * @throws FileError if it cannot be written to
-   * @throws RequestError if it already holds a run
+   * @throws RequestError if it already holds a run, or a file that a run would overwrite
    */
   static async create(path: string, recipe: Recipe): Promise<RunFolder> {
     const folder = new RunFolder(resolve(path));
-    if (existsSync(folder.file('config.json'))) {
+    if (folder.has('config.json')) {
       throw new RequestError(
         `${path} already holds a run. Continue it with --resume ${path}, or choose another --output.`,
+      );
+    }
+    const inTheWay = RUN_FILES.filter((name) => folder.has(name));
+    if (inTheWay.length > 0) {
+      throw new RequestError(
+        `${path} already has ${inTheWay.join(' and ')}, which the run would overwrite. Choose another --output.`,
       );
     }
     await makeFolder(folder.path);
@@ -45,8 +60,10 @@ export class RunFolder {
   /** An existing run's folder and its recipe. */
   static async open(path: string): Promise<{ folder: RunFolder; recipe: Recipe }> {
     const folder = new RunFolder(resolve(path));
-    if (!existsSync(folder.file('config.json'))) {
-      throw new RequestError(`${path} is not the folder of a run: it has no config.json.`);
+    if (!folder.has('config.json')) {
+      throw new RequestError(
+        `${path} is not the folder of a run: ${existsSync(path) ? 'it has no config.json' : 'there is no such folder'}.`,
+      );
     }
     const text = new TextDecoder().decode(await readFileChecked(folder.file('config.json')));
     try {
@@ -59,6 +76,12 @@ export class RunFolder {
     }
   }
 
+  /** Whether the folder has a file of this name. */
+  has(name: string): boolean {
+    return existsSync(this.file(name));
+  }
+
+  /** The path of one of the folder's files. */
   file(name: string): string {
     return join(this.path, name);
   }

@@ -1,25 +1,26 @@
 /** A training run as `fovea train` does it: a recipe in, a run folder out. */
-import { createModel } from '../../models/index.js';
+import { createModel, type ResNet } from '../../models/index.js';
+import { datasetInfo } from '../../data/catalog.js';
 import { loadDataset } from '../../data/node/load.js';
-import { size, type ImageDataset } from '../../data/dataset.js';
-import { RequestError } from '../../errors.js';
+import { size, type ImageDataset, type Split } from '../../data/dataset.js';
+import { FileError, FoveaError, RequestError } from '../../errors.js';
 import { cost } from '../../inspect/cost.js';
 import type { OptionValue } from '../../attention/index.js';
-import type { ResNet } from '../../models/index.js';
 import { createRuntime } from '../../runtime/node/create.js';
-import type { State } from '../../runtime/runtime.js';
+import type { HostTensors } from '../../runtime/engine.js';
 import { readFileChecked } from '../../weights/node/files.js';
-import { readCheckpoint, writeCheckpoint } from '../checkpoint.js';
+import { checkState, notFinite, readCheckpoint, writeCheckpoint } from '../checkpoint.js';
 import { bestOf, type EpochMetrics } from '../metrics.js';
 import { optimizerOf, scheduleOf, type Recipe } from '../recipe.js';
-import { train, type Position, type StepProgress } from '../train.js';
+import { initialState } from '../step.js';
+import { Diverged, Interrupted, train, type Position, type StepProgress } from '../train.js';
 import { EventWriter } from './event-writer.js';
 import { freeRunFolder, RunFolder, versions, type Summary } from './run-folder.js';
 
 export interface RunOptions {
   /** Folder of a new run; by default the next free one under runs/. */
   readonly output?: string;
-  /** Folder of a run to continue; its own recipe is used. */
+  /** Folder of a run to continue; its own recipe is used, but for the path of the data if one is given. */
   readonly resume?: string;
   /** Asks the run to save and stop. */
   readonly signal?: AbortSignal;
@@ -38,8 +39,8 @@ export interface RunStart {
   readonly valImages: number;
   readonly parameters: number;
   readonly macs: number;
-  /** Epochs that are already done, in a run that is continued. */
-  readonly epochsDone: number;
+  /** In a run that is continued: its epochs that are done, and the steps of the next one. */
+  readonly resumedAt?: { readonly epoch: number; readonly iteration: number };
 }
 
 /**
@@ -48,31 +49,33 @@ export interface RunStart {
  * @throws Interrupted after saving, when the signal asked for it
  * @throws Diverged when the loss is no longer finite; the last checkpoint stays
  * @throws RequestError, FileError, DeviceError for what cannot be had
+ * @throws FoveaError when a checkpoint cannot be written; the one before it stays
  */
 export async function runTraining(
   given: Recipe,
   options: RunOptions = {},
 ): Promise<{ folder: string; summary: Summary }> {
   const resumed = options.resume === undefined ? undefined : await RunFolder.open(options.resume);
-  const recipe = resumed?.recipe ?? given;
+  const recipe = resumed ? { ...resumed.recipe, ...(given.data && { data: given.data }) } : given;
   // Everything that may be wrong with the request is found before the folder is made.
-  const data = await loadData(recipe);
-  const model = buildModel(recipe, data.train.classes.length);
+  const model = buildModel(recipe, datasetInfo(recipe.dataset).classes);
   const optimizer = optimizerOf(recipe);
-  const schedule = scheduleOf(recipe);
+  const data = await loadData(recipe);
   const { channels, height, width } = data.train;
   const { parameters, macs } = cost(model, [channels, height, width]);
-  const runtime = await createRuntime(recipe.device);
+  const resume = resumed && (await lastCheckpoint(resumed.folder, initialState(model, optimizer)));
+  if (resumed?.folder.has('summary.json') && (resume?.position.epoch ?? 0) >= recipe.epochs) {
+    throw new RequestError(
+      `The run in ${options.resume ?? ''} is already complete, with ${recipe.epochs} epochs.`,
+    );
+  }
 
+  const runtime = await createRuntime(recipe.device);
   let events: EventWriter | undefined;
   try {
     const folder =
       resumed?.folder ??
       (await RunFolder.create(options.output ?? freeRunFolder(runName(recipe)), recipe));
-    const resume = resumed ? await lastCheckpoint(resumed.folder) : undefined;
-    if (resume && resume.position.epoch >= recipe.epochs) {
-      throw new RequestError(`The run in ${folder.path} is already complete.`);
-    }
     const done = resume?.position.metrics ?? [];
     if (resume) await folder.writeMetrics(done);
     events = await EventWriter.open(folder.path, resume && { resumeStep: done.length + 1 });
@@ -84,14 +87,15 @@ export async function runTraining(
       valImages: size(data.val),
       parameters,
       macs,
-      epochsDone: done.length,
+      ...(resumed && { resumedAt: resume?.position ?? { epoch: 0, iteration: 0 } }),
     });
 
+    let saved = resume?.position;
     const { metrics, overhead } = await train(runtime, model, data, {
       epochs: recipe.epochs,
       batchSize: recipe.batchSize,
       optimizer,
-      schedule,
+      schedule: scheduleOf(recipe),
       seed: recipe.seed,
       augment: recipe.augment,
       labelSmoothing: recipe.labelSmoothing,
@@ -100,13 +104,16 @@ export async function runTraining(
       ...(options.profile !== undefined && { profile: options.profile }),
       ...(options.onStep && { onStep: options.onStep }),
       onCheckpoint: async (position, state) => {
-        const latest = position.iteration === 0 ? position.metrics.at(-1) : undefined;
-        await save(folder, position, state);
-        if (latest === undefined) return;
-        const { epoch, lr, seconds, images_per_second, ...curves } = latest;
-        await writer.scalars(epoch, { ...curves, lr, images_per_second, seconds });
-        options.onEpoch?.(latest);
+        await save(folder, position, await state.read());
+        saved = { ...position, metrics: [...position.metrics] };
       },
+      onEpoch: async (epochMetrics) => {
+        const { epoch, lr, seconds, images_per_second, ...curves } = epochMetrics;
+        await writer.scalars(epoch, { ...curves, lr, images_per_second, seconds });
+        options.onEpoch?.(epochMetrics);
+      },
+    }).catch((error: unknown) => {
+      throw withWayOn(error, folder, saved);
     });
 
     const { best, meanBest5 } = bestOf(metrics);
@@ -118,7 +125,7 @@ export async function runTraining(
       macs,
       seed: recipe.seed,
       epochs: metrics.length,
-      overhead,
+      overhead: Number.isFinite(overhead) ? overhead : null,
       versions: versions(),
     };
     await folder.writeJson('summary.json', summary);
@@ -133,11 +140,18 @@ export async function runTraining(
 export async function loadData(
   recipe: Recipe,
 ): Promise<{ train: ImageDataset; val: ImageDataset }> {
-  const { data, limitTrain, limitVal } = recipe;
-  const where = data === undefined ? {} : { data };
-  const load = (split: 'train' | 'val', limit: number | undefined) =>
-    loadDataset(recipe.dataset, { ...where, split, ...(limit !== undefined && { limit }) });
-  return { train: await load('train', limitTrain), val: await load('val', limitVal) };
+  return { train: await loadSplit(recipe, 'train'), val: await loadSplit(recipe, 'val') };
+}
+
+/** One split of a recipe's data set, limited as the recipe says. */
+export function loadSplit(recipe: Recipe, split: Split): Promise<ImageDataset> {
+  const { dataset, data, limitTrain, limitVal } = recipe;
+  const limit = split === 'train' ? limitTrain : limitVal;
+  return loadDataset(dataset, {
+    split,
+    ...(data !== undefined && { data }),
+    ...(limit !== undefined && { limit }),
+  });
 }
 
 /** The model of a recipe, initialised by its seed. */
@@ -160,15 +174,29 @@ function runName({ model, attention, dataset, seed }: Recipe): string {
   return [model, ...(attention === 'none' ? [] : [attention]), dataset, `seed${seed}`].join('-');
 }
 
-async function lastCheckpoint(folder: RunFolder): Promise<ReturnType<typeof readCheckpoint>> {
+/** The state and position to go on from; undefined when the run was left before its first checkpoint. */
+async function lastCheckpoint(
+  folder: RunFolder,
+  expected: HostTensors,
+): Promise<ReturnType<typeof readCheckpoint> | undefined> {
+  if (!folder.has('last.safetensors')) return undefined;
   const file = folder.file('last.safetensors');
-  return readCheckpoint(await readFileChecked(file), file);
+  const checkpoint = readCheckpoint(await readFileChecked(file), file);
+  checkState(checkpoint.state, expected, file);
+  return checkpoint;
 }
 
-/** The checkpoint first: the metrics can be written again from it. */
-async function save(folder: RunFolder, position: Position, state: State): Promise<void> {
-  const values = await state.read();
-  await folder.writeBytes('last.safetensors', writeCheckpoint(values, position));
+/**
+ * Saves a run: the last checkpoint comes after the best one, since from it alone the run goes on
+ * and does again what is missing; the metrics can be written again from it.
+ */
+async function save(folder: RunFolder, position: Position, values: HostTensors): Promise<void> {
+  const broken = notFinite(values);
+  if (broken !== undefined) {
+    throw new Diverged(
+      `The values of '${broken}' are no longer finite in epoch ${position.epoch + 1}. Try a smaller learning rate.`,
+    );
+  }
   const { metrics, iteration } = position;
   const latest = metrics.at(-1);
   const improved =
@@ -179,5 +207,31 @@ async function save(folder: RunFolder, position: Position, state: State): Promis
       writeCheckpoint(values, position, { optimizer: false }),
     );
   }
+  await folder.writeBytes('last.safetensors', writeCheckpoint(values, position));
   await folder.writeMetrics(metrics);
+}
+
+/** The error that ended a run, with what is kept of the run and how to go on. */
+function withWayOn(error: unknown, folder: RunFolder, saved: Position | undefined): unknown {
+  const command = `fovea train --resume ${quoted(folder.path)}`;
+  if (error instanceof Interrupted) {
+    return new Interrupted(`${error.message} It is saved; continue with: ${command}`);
+  }
+  const kept =
+    saved === undefined
+      ? 'The run has no checkpoint yet.'
+      : `The checkpoint from after epoch ${saved.epoch}${saved.iteration > 0 ? `, step ${saved.iteration},` : ''} is kept in ${folder.file('last.safetensors')}.`;
+  if (error instanceof Diverged) return new Diverged(`${error.message} ${kept}`);
+  // The request was right, the disk was not: not a FileError, which says the opposite.
+  if (error instanceof FileError) {
+    return new FoveaError(`${error.message} ${kept} Then continue with: ${command}`, {
+      cause: error,
+    });
+  }
+  return error;
+}
+
+/** A path as a shell takes it. */
+function quoted(path: string): string {
+  return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

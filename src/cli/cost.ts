@@ -1,0 +1,58 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { cost, layerCosts } from '../inspect/cost.js';
+import { formatShape } from '../tensor/shape.js';
+import { buildModel } from '../training/node/run.js';
+import { makeRecipe } from '../training/recipe.js';
+import { grouped, printJson, table, whole, wholeList } from './command.js';
+import { addModelOptions, recipeFrom } from './recipe-options.js';
+
+interface CostFlags {
+  readonly input: readonly number[];
+  readonly classes: number;
+  readonly json?: boolean;
+}
+
+export function costCommand(): Command {
+  const command = new Command('cost')
+    .summary('parameters and multiply-adds of a model, by layer')
+    .description('Parameters and multiply-adds of a model for one image, layer by layer.');
+  addModelOptions(command)
+    .optionsGroup('Options:')
+    .option('--input <c,h,w>', 'size of an image', imageShape, [3, 32, 32])
+    .option('--classes <n>', 'classes that it tells apart', whole(1), 100)
+    .option('--json', 'print it as JSON');
+  return command.action(() => {
+    const { input, classes, json } = command.opts<CostFlags>();
+    const recipe = makeRecipe(recipeFrom(command));
+    const model = buildModel(recipe, classes);
+    const total = cost(model, input);
+    const layers = layerCosts(model, input);
+    const { model: id, attention, placement } = recipe;
+    if (json) {
+      printJson({ model: id, attention, placement, classes, input, ...total, layers });
+      return;
+    }
+    process.stdout.write(
+      table([
+        ['layer', 'parameters', 'multiply-adds', 'output', 'type'],
+        ...layers.map(({ path, parameters, macs, output, type }) => [
+          path,
+          parameters,
+          macs,
+          formatShape(output),
+          type,
+        ]),
+      ]) +
+        `\n${id}, ${attention === 'none' ? 'no attention' : attention}: ${grouped(total.parameters)} parameters, ` +
+        `${grouped(total.macs)} multiply-adds for an image ${formatShape(input)}\n`,
+    );
+  });
+}
+
+function imageShape(text: string): number[] {
+  const shape = wholeList(1)(text);
+  if (shape.length !== 3) {
+    throw new InvalidArgumentError('Expected channels, height and width, as 3,32,32.');
+  }
+  return shape;
+}

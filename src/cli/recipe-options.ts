@@ -1,0 +1,105 @@
+/** The flags that describe a recipe, shared by every command that makes models or trains them. */
+import { Option, type Command } from 'commander';
+import { makeRecipe, recipeSchema, type Recipe, type RecipeInput } from '../training/recipe.js';
+import { number, settings, whole, wholeList } from './command.js';
+
+/** Where the defaults come from, so that the help cannot say anything else. */
+const defaults = makeRecipe({});
+
+function option<Name extends keyof Recipe>(
+  flags: string,
+  description: string,
+  name: Name,
+  parse?: (text: string) => Recipe[Name],
+): Option {
+  const made = new Option(flags, description).default(defaults[name], String(defaults[name]));
+  return parse ? made.argParser(parse) : made;
+}
+
+/** `warmupEpochs` as `--warmup-epochs`. */
+export function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** What makes a model: `--model`, `--attention` and what belongs to it. */
+export function addModelOptions(command: Command): Command {
+  return command
+    .optionsGroup('Model:')
+    .addOption(option('--model <id>', 'network, see `fovea list`', 'model'))
+    .addOption(
+      option('--attention <id>', 'mechanism in every block, see `fovea list`', 'attention'),
+    )
+    .option('--attention-options <list>', 'its options, as ratio=8,bias=false', settings)
+    .addOption(
+      option('--placement <where>', 'where it stands in a block', 'placement').choices(
+        recipeSchema.shape.placement.unwrap().options,
+      ),
+    );
+}
+
+/** The data set, and how much of it. */
+export function addDataOptions(command: Command): Command {
+  return command
+    .optionsGroup('Data:')
+    .addOption(option('--dataset <id>', 'cifar10, cifar100 or shapes', 'dataset'))
+    .option('--data <path>', 'its folder or archive; not needed for shapes')
+    .option('--limit-val <n>', 'validate on n images, every class alike', whole(1));
+}
+
+/** The device. */
+export function addDeviceOption(command: Command): Command {
+  return command.addOption(
+    option('--device <name>', 'where to compute', 'device').choices(
+      recipeSchema.shape.device.unwrap().options,
+    ),
+  );
+}
+
+/** All flags of a training recipe. */
+export function addRecipeOptions(command: Command): Command {
+  addModelOptions(command);
+  addDataOptions(command)
+    .option('--limit-train <n>', 'train on n images, every class alike', whole(1))
+    .option('--no-augment', 'no random crops and flips')
+    .optionsGroup('Recipe:')
+    .addOption(option('--epochs <n>', 'passes over the training images', 'epochs', whole(1)))
+    .addOption(option('--batch-size <n>', 'images per step', 'batchSize', whole(1)))
+    .addOption(
+      option('--optimizer <name>', 'update rule', 'optimizer').choices(
+        recipeSchema.shape.optimizer.unwrap().options,
+      ),
+    )
+    .addOption(option('--lr <rate>', 'learning rate', 'lr', number(0)))
+    .addOption(option('--momentum <share>', 'momentum of sgd', 'momentum', number(0)))
+    .option('--nesterov', 'Nesterov momentum')
+    .addOption(option('--weight-decay <factor>', 'weight decay', 'weightDecay', number(0)))
+    .addOption(
+      option('--schedule <name>', 'how the rate falls', 'schedule').choices(
+        recipeSchema.shape.schedule.unwrap().options,
+      ),
+    )
+    .option(
+      '--milestones <list>',
+      'epochs before which it falls, as 80,120\n(default: at 1/2 and 3/4 of the epochs)',
+      wholeList(),
+    )
+    .addOption(option('--gamma <factor>', 'by which it falls there', 'gamma', number(0)))
+    .addOption(
+      option('--warmup-epochs <n>', 'epochs in which it rises from 0', 'warmupEpochs', number(0)),
+    )
+    .addOption(
+      option('--label-smoothing <share>', 'label smoothing', 'labelSmoothing', number(0, 1)),
+    )
+    .addOption(option('--seed <n>', 'of everything that is random', 'seed', whole(0)));
+  return addDeviceOption(command);
+}
+
+/** The settings of a recipe among a command's flags: those that were really given. */
+export function recipeFrom(command: Command): RecipeInput {
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(command.opts())) {
+    const ofRecipe = Object.hasOwn(recipeSchema.shape, name);
+    if (ofRecipe && command.getOptionValueSource(name) === 'cli') given[name] = value;
+  }
+  return given;
+}
