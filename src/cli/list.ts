@@ -28,7 +28,8 @@ function everything() {
       classes: CLASSES,
       ...cost(createModel(entry.id, { classes: CLASSES }), entry.input),
     })),
-    attention: attention.list().map(({ create: _, ...entry }) => ({
+    // What JSON has no form for, the function that builds the mechanism, it leaves out.
+    attention: attention.list().map((entry) => ({
       ...entry,
       featureMap: FEATURE_MAP,
       ...costOfMechanism(entry),

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { EXIT, exitCodeOf, report } from './command.js';
 import { costCommand } from './cost.js';
+import { dataCommand } from './data.js';
 import { evalCommand } from './eval.js';
 import { listCommand } from './list.js';
 import { trainCommand } from './train.js';
@@ -31,9 +32,8 @@ const program = new Command('fovea')
     '\nExit codes: 0 done; 1 it failed; 2 the request was wrong; 130 interrupted, after\nsaving.',
   );
 
-for (const command of [trainCommand(), evalCommand(), listCommand(), costCommand()]) {
-  program.addCommand(command.copyInheritedSettings(program));
-}
+const commands = [trainCommand(), evalCommand(), dataCommand(), listCommand(), costCommand()];
+for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
 for (const command of [program, ...program.commands]) command.exitOverride();
 
 try {

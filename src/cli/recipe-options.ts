@@ -6,7 +6,12 @@ import { number, settings, whole, wholeList } from './command.js';
 /** Where the defaults come from, so that the help cannot say anything else. */
 const defaults = makeRecipe({});
 
-function option<Name extends keyof Recipe>(
+/** The settings that one word or number says whole. */
+type Plain = {
+  [Name in keyof Recipe]-?: Recipe[Name] extends string | number | boolean ? Name : never;
+}[keyof Recipe];
+
+function option<Name extends Plain>(
   flags: string,
   description: string,
   name: Name,

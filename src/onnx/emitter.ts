@@ -33,6 +33,8 @@ export class GraphEmitter implements Emitter {
   scope = '';
   private readonly seen = new Map<string, Value>();
   private counter = 0;
+  /** Outputs of the graph: the names that they get in the end, by value. */
+  private readonly publicNames = new Map<Value, string>();
 
   /** @param reserved names that the caller has given to inputs and outputs */
   constructor(
@@ -91,6 +93,36 @@ export class GraphEmitter implements Emitter {
       }),
     );
     return name;
+  }
+
+  /** Makes a value an output of the graph, under a public name. */
+  output(name: string, value: Value): void {
+    const made = this.nodes.some((node) => node.output[0] === value);
+    if (made && !this.publicNames.has(value)) {
+      this.publicNames.set(value, name);
+      return;
+    }
+    // An input, a constant, or a value that has another public name already.
+    this.nodes.push(
+      create(NodeProtoSchema, { name, opType: 'Identity', input: [value], output: [name] }),
+    );
+    this.publicNames.set(name, name);
+  }
+
+  /** The nodes that the outputs depend on, in their order: merging nodes leaves others without use. */
+  finish(): NodeProto[] {
+    const wanted = new Set(this.publicNames.keys());
+    const kept = [...this.nodes].reverse().filter((node) => {
+      const needed = node.output.some((output) => wanted.has(output));
+      if (needed) node.input.forEach((input) => wanted.add(input));
+      return needed;
+    });
+    const rename = (value: Value) => this.publicNames.get(value) ?? value;
+    for (const node of kept) {
+      node.input = node.input.map(rename);
+      node.output = node.output.map(rename);
+    }
+    return kept.reverse();
   }
 
   private fresh(opType: string): Value {

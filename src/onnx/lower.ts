@@ -1,12 +1,10 @@
-import { create } from '@bufbuild/protobuf';
 import { FoveaError } from '../errors.js';
-import type { Provider, TensorData, Value } from '../tensor/op.js';
+import type { Provider, TensorData } from '../tensor/op.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { topologicalOrder } from '../tensor/walk.js';
-import { blockRules, Layouts } from './blocks/index.js';
+import { blockRules, keptAsKernel, Layouts } from './blocks/index.js';
 import { GraphEmitter } from './emitter.js';
 import { valueInfo, writeModel } from './model.js';
-import { NodeProtoSchema, type NodeProto } from './onnx_pb.js';
 
 /** A graph with named ends, ready to be lowered. */
 export interface Graph {
@@ -25,9 +23,13 @@ export interface LowerOptions {
   readonly name?: string;
   /**
    * Floats per block of the CPU provider's blocked layout (see blocks/layout.ts), which depends on
-   * the machine; 0, the default, for the plain layout only.
+   * the machine. Default 0: there is none.
    */
   readonly block?: number;
+  /** Whether feature maps are kept in blocks; by default where there are any. */
+  readonly blockedMaps?: boolean;
+  /** Inputs and outputs, by name, that are part of a state, which keeps weights in the kernel layout. */
+  readonly state?: ReadonlySet<string>;
 }
 
 /**
@@ -44,55 +46,39 @@ export function lowerToOnnx(graph: Graph, options: LowerOptions): Uint8Array {
     );
   }
   const emit = new GraphEmitter(options.provider, new Set(ends));
-  const layouts = new Layouts(emit, options.block ?? 0, Object.values(graph.outputs));
-  const place = (tensor: Tensor, value: Value) => layouts.place(tensor, { value, blocked: false });
-  for (const [name, tensor] of Object.entries(graph.inputs)) place(tensor, name);
+  const { block = 0, blockedMaps = block > 1, state = new Set<string>() } = options;
+  const layouts = new Layouts(emit, block, blockedMaps && block > 1, Object.values(graph.outputs));
+  for (const [name, tensor] of Object.entries(graph.inputs)) {
+    const kernel = state.has(name) && keptAsKernel(tensor.shape, block);
+    layouts.place(tensor, { value: name, layout: kernel ? 'kernel' : 'plain' });
+  }
   for (const [tensor, data] of graph.constants ?? []) {
     if (data.length !== tensor.size) {
       throw new FoveaError(`${data.length} values were given for ${tensor.toString()}.`);
     }
     const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    place(tensor, emit.initializer('weight', raw, tensor.shape, tensor.dtype));
+    const value = emit.initializer('weight', raw, tensor.shape, tensor.dtype);
+    layouts.place(tensor, { value, layout: 'plain' });
   }
   for (const node of topologicalOrder(Object.values(graph.outputs), layouts)) {
     layouts.lower(node, blockRules[node.op.name]);
   }
 
-  // Outputs get their public names by Identity nodes, which ONNX Runtime removes.
   emit.scope = '';
   const outputs = Object.entries(graph.outputs).map(([name, tensor]) => {
-    emit.nodes.push(
-      create(NodeProtoSchema, {
-        name,
-        opType: 'Identity',
-        input: [layouts.plain(tensor)],
-        output: [name],
-      }),
-    );
+    emit.output(name, state.has(name) ? layouts.asKept(tensor) : layouts.plain(tensor));
     return valueInfo(name, tensor.shape, tensor.dtype);
   });
-  const nodes = reachable(emit.nodes, Object.keys(graph.outputs));
   const inputs = Object.entries(graph.inputs).map(([name, tensor]) =>
     valueInfo(name, tensor.shape, tensor.dtype),
   );
 
   return writeModel({
-    nodes,
+    nodes: emit.finish(),
     initializers: emit.initializers,
     inputs,
     outputs,
     ...(options.name !== undefined && { name: options.name }),
     ...(options.metadata && { metadata: options.metadata }),
   });
-}
-
-/** The nodes that the outputs depend on, in their order: merging nodes leaves others without use. */
-function reachable(nodes: readonly NodeProto[], outputs: readonly string[]): NodeProto[] {
-  const wanted = new Set(outputs);
-  const kept = [...nodes].reverse().filter((node) => {
-    const needed = node.output.some((output) => wanted.has(output));
-    if (needed) node.input.forEach((input) => wanted.add(input));
-    return needed;
-  });
-  return kept.reverse();
 }

@@ -8,6 +8,7 @@ import { FoveaError } from '../errors.js';
 import { trialBlock, trialInput, trialModel } from '../onnx/blocks/trial.js';
 import type { DType, Provider, TensorData } from '../tensor/op.js';
 import { elementCount, formatShape, type Shape } from '../tensor/shape.js';
+import { copyModel } from './small-models.js';
 
 /** The part of an onnxruntime package that the engine uses. */
 export interface Ort {
@@ -72,6 +73,8 @@ interface LoadedSession {
 export class Engine implements EngineApi {
   private readonly sessions = new Map<number, LoadedSession>();
   private readonly states = new Map<number, Map<string, OrtTensor>>();
+  /** Sessions that bring tensors of given types from the device. */
+  private readonly copiers = new Map<string, InferenceSession>();
   private handles = 0;
   /** Two runs must never overlap: some builds of ONNX Runtime hang for ever. */
   private queue: Promise<unknown> = Promise.resolve();
@@ -93,15 +96,12 @@ export class Engine implements EngineApi {
       }
       const onDevice: Record<string, 'gpu-buffer'> = {};
       for (const name of options.next) onDevice[NEXT + name] = 'gpu-buffer';
-      const session = await this.ort.InferenceSession.create(model, {
-        executionProviders: [this.provider],
-        logSeverityLevel: 3,
+      const session = await this.createSession(model, {
         ...(this.provider === 'webgpu' && { preferredOutputLocation: onDevice }),
         ...(options.profile !== undefined && {
           enableProfiling: true,
           profileFilePrefix: options.profile,
         }),
-        ...this.sessionOptions,
       });
       const id = this.handles++;
       this.sessions.set(id, { id, key, session, next: options.next, users: 1 });
@@ -135,8 +135,7 @@ export class Engine implements EngineApi {
       }
       const outputs: Record<string, HostTensor> = {};
       for (const name of session.outputNames) {
-        const result = results[name];
-        if (result && !name.startsWith(NEXT)) outputs[name] = await toHost(result);
+        if (!name.startsWith(NEXT)) outputs[name] = toHost(results[name]);
       }
       return { outputs, milliseconds };
     });
@@ -183,7 +182,16 @@ export class Engine implements EngineApi {
   readState(stateId: number): Promise<HostTensors> {
     return this.enqueue(async () => {
       const entries: Record<string, HostTensor> = {};
-      for (const [name, tensor] of this.state(stateId)) entries[name] = await toHost(tensor);
+      const onDevice: [string, OrtTensor][] = [];
+      for (const [name, tensor] of this.state(stateId)) {
+        if (tensor.location === 'gpu-buffer') onDevice.push([name, tensor]);
+        else entries[name] = toHost(tensor);
+      }
+      const fetched = await this.fetch(onDevice.map(([, tensor]) => tensor));
+      for (const [i, [name]] of onDevice.entries()) {
+        const tensor = fetched[i];
+        if (tensor) entries[name] = tensor;
+      }
       return entries;
     });
   }
@@ -193,6 +201,35 @@ export class Engine implements EngineApi {
       for (const tensor of this.state(stateId).values()) tensor.dispose();
       this.states.delete(stateId);
       return Promise.resolve();
+    });
+  }
+
+  /** Brings tensors from the device, through a session that copies them. Runs inside the queue. */
+  private async fetch(tensors: readonly OrtTensor[]): Promise<HostTensor[]> {
+    if (tensors.length === 0) return [];
+    const types = tensors.map(({ type, dims }) => ({ dtype: type as DType, shape: dims }));
+    const key = JSON.stringify(types);
+    let copier = this.copiers.get(key);
+    if (copier === undefined) {
+      copier = await this.createSession(copyModel(types));
+      this.copiers.set(key, copier);
+    }
+    const { inputNames, outputNames } = copier;
+    const results = await copier.run(
+      Object.fromEntries(tensors.map((tensor, i) => [inputNames[i] ?? '', tensor])),
+    );
+    return outputNames.map((name) => toHost(results[name]));
+  }
+
+  private createSession(
+    model: Uint8Array,
+    options: InferenceSession.SessionOptions = {},
+  ): Promise<InferenceSession> {
+    return this.ort.InferenceSession.create(model, {
+      executionProviders: [this.provider],
+      logSeverityLevel: 3,
+      ...options,
+      ...this.sessionOptions,
     });
   }
 
@@ -229,9 +266,10 @@ export class Engine implements EngineApi {
   }
 }
 
-async function toHost(tensor: OrtTensor): Promise<HostTensor> {
-  const data = tensor.location === 'gpu-buffer' ? await tensor.getData() : tensor.data;
-  return { dtype: tensor.type as DType, shape: tensor.dims, data: data as TensorData };
+/** A tensor of ONNX Runtime that lies in the host's memory, as one of ours. */
+function toHost(tensor: OrtTensor | undefined): HostTensor {
+  if (tensor === undefined) throw new FoveaError('ONNX Runtime left out an output.');
+  return { dtype: tensor.type as DType, shape: tensor.dims, data: tensor.data as TensorData };
 }
 
 /** FNV-1a over 32-bit words: tells models apart, guards against nothing. */

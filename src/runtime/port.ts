@@ -2,7 +2,7 @@
  * An engine on the other side of a port: `serveEngine` runs in the worker, `RemoteEngine` in the
  * program. Requests are numbered; every method of EngineApi is one kind of request.
  */
-import { DeviceError, FoveaError, RequestError } from '../errors.js';
+import { DeviceError, FileError, FoveaError, RequestError, ShapeError } from '../errors.js';
 import type { EngineApi, HostTensors, LoadOptions, RunResult } from './engine.js';
 
 /** What a worker_threads port and a web Worker have in common, after a thin wrapping. */
@@ -20,11 +20,16 @@ interface Request {
 interface Reply {
   readonly id: number;
   readonly value?: unknown;
-  readonly error?: { readonly kind: string; readonly message: string };
+  readonly error?: { readonly kind: keyof typeof KINDS; readonly message: string };
 }
+
+/** Classes that cross a port as themselves, the special ones first; minified code keeps no names. */
+const KINDS = { DeviceError, FileError, ShapeError, RequestError, FoveaError };
 
 /** Answers the requests that come through a port with an engine. */
 export function serveEngine(port: Port, engine: Promise<EngineApi>): void {
+  // One that could not be made is told to whoever asks for something, not to the thread.
+  engine.catch(() => undefined);
   port.listen((message) => {
     const { id, method, args } = message as Request;
     const answer = async () => {
@@ -35,17 +40,16 @@ export function serveEngine(port: Port, engine: Promise<EngineApi>): void {
     answer().then(
       (value) => port.post({ id, value } satisfies Reply),
       (error: unknown) => {
-        const { name: kind, message } = error instanceof Error ? error : new Error(String(error));
-        port.post({ id, error: { kind, message } } satisfies Reply);
+        const message = error instanceof Error ? error.message : String(error);
+        port.post({ id, error: { kind: kindOf(error), message } } satisfies Reply);
       },
     );
   });
 }
 
-/** Makes the error that a worker reported into one of ours again. */
-function revive({ kind, message }: { readonly kind: string; readonly message: string }): Error {
-  const known = { DeviceError, RequestError }[kind];
-  return new (known ?? FoveaError)(message);
+function kindOf(error: unknown): keyof typeof KINDS {
+  const names = Object.keys(KINDS) as (keyof typeof KINDS)[];
+  return names.find((name) => error instanceof KINDS[name]) ?? 'FoveaError';
 }
 
 /** An engine that lives behind a port. */
@@ -56,6 +60,8 @@ export class RemoteEngine implements EngineApi {
   >();
   private requests = 0;
   private failure: Error | undefined;
+  /** Whoever waits for the last open request. */
+  private readonly closing: (() => void)[] = [];
 
   /** @param onActivity told whether any request is open, so that an idle worker need not keep a process alive */
   constructor(
@@ -66,8 +72,8 @@ export class RemoteEngine implements EngineApi {
       const { id, value, error } = message as Reply;
       const request = this.waiting.get(id);
       this.waiting.delete(id);
-      if (this.waiting.size === 0) this.onActivity(false);
-      if (error) request?.reject(revive(error));
+      if (this.waiting.size === 0) this.rest();
+      if (error) request?.reject(new KINDS[error.kind](error.message));
       else request?.resolve(value);
     });
   }
@@ -77,7 +83,21 @@ export class RemoteEngine implements EngineApi {
     this.failure = error;
     for (const request of this.waiting.values()) request.reject(error);
     this.waiting.clear();
+    this.rest();
+  }
+
+  /** Refuses everything that follows, and waits for what is open. */
+  close(): Promise<void> {
+    this.failure ??= new FoveaError('The runtime was closed.');
+    return new Promise((resolve) => {
+      if (this.waiting.size === 0) resolve();
+      else this.closing.push(resolve);
+    });
+  }
+
+  private rest(): void {
     this.onActivity(false);
+    for (const resolve of this.closing.splice(0)) resolve();
   }
 
   private request<T>(method: keyof EngineApi, ...args: readonly unknown[]): Promise<T> {

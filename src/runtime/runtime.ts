@@ -1,7 +1,9 @@
 import { FoveaError, ShapeError } from '../errors.js';
+import { keptAsKernel } from '../onnx/blocks/index.js';
+import { fromKernelOrder, toKernelOrder } from '../onnx/blocks/kernel-order.js';
 import { lowerToOnnx, type Graph } from '../onnx/lower.js';
 import type { Provider, TensorData } from '../tensor/op.js';
-import { formatShape } from '../tensor/shape.js';
+import { formatShape, type Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { NEXT, type EngineApi, type HostTensor, type HostTensors } from './engine.js';
 
@@ -34,19 +36,35 @@ export interface State {
   dispose(): Promise<void>;
 }
 
+/** A state behind an engine. Weights are kept in the order that the device's convolutions want them in. */
 class EngineState implements State {
   constructor(
     readonly engine: EngineApi,
     readonly id: number,
+    private readonly block: number,
   ) {}
 
-  read(): Promise<HostTensors> {
-    return this.engine.readState(this.id);
+  async read(): Promise<HostTensors> {
+    return reorder(await this.engine.readState(this.id), this.block, fromKernelOrder);
   }
 
   dispose(): Promise<void> {
     return this.engine.disposeState(this.id);
   }
+}
+
+function reorder(
+  entries: HostTensors,
+  block: number,
+  order: (data: Float32Array, shape: Shape, block: number) => Float32Array,
+): HostTensors {
+  return Object.fromEntries(
+    Object.entries(entries).map(([name, tensor]) => {
+      const { data, shape } = tensor;
+      const kernel = data instanceof Float32Array && keptAsKernel(shape, block);
+      return [name, kernel ? { ...tensor, data: order(data, shape, block) } : tensor];
+    }),
+  );
 }
 
 /** A compiled graph. */
@@ -113,15 +131,19 @@ export class Runtime {
     const outputs: Record<string, Tensor> = { ...graph.outputs };
     for (const [name, tensor] of Object.entries(graph.next ?? {})) outputs[NEXT + name] = tensor;
     const { layout = graph.constants ? 'plain' : 'blocked' } = options;
-    this.block ??= this.engine.blockSize();
-    const block = layout === 'blocked' ? await this.block : 0;
     const model = lowerToOnnx(
       {
         inputs: { ...graph.inputs, ...graph.state },
         outputs,
         ...(graph.constants && { constants: graph.constants }),
       },
-      { provider: this.device, block, ...(options.name && { name: options.name }) },
+      {
+        provider: this.device,
+        block: await this.blockSize(),
+        blockedMaps: layout === 'blocked',
+        state: new Set([...Object.keys(graph.state ?? {}), ...next.map((name) => NEXT + name)]),
+        ...(options.name && { name: options.name }),
+      },
     );
     const { profile } = options;
     const session = await this.engine.load(model, {
@@ -133,7 +155,14 @@ export class Runtime {
 
   /** Brings values to the device, to be kept there between runs. */
   async createState(entries: HostTensors): Promise<State> {
-    return new EngineState(this.engine, await this.engine.createState(entries));
+    const block = await this.blockSize();
+    const ordered = reorder(entries, block, toKernelOrder);
+    return new EngineState(this.engine, await this.engine.createState(ordered), block);
+  }
+
+  private blockSize(): Promise<number> {
+    this.block ??= this.engine.blockSize();
+    return this.block;
   }
 
   /** Ends the engine after the run that is under way. Executables and states of this runtime are gone then. */

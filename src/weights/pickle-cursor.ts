@@ -50,7 +50,8 @@ export class PickleCursor {
   /** The next bytes, sharing memory. */
   slice(length: number): Uint8Array {
     const start = this.#take(length);
-    return this.#bytes.subarray(start, start + length);
+    // A plain Uint8Array, also where the input is one of Node's Buffers.
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, length);
   }
 
   /** The next bytes as UTF-8. */

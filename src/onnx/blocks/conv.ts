@@ -1,12 +1,13 @@
 /**
  * Convolution, its gradient with respect to the input, and with respect to the weight, in the
  * blocked layout. Letters: B batch, C input channels, O output channels, K block, a trailing b for a
- * number of blocks (Cb = C/K). Weights come and go in PyTorch's order [O, C, kh, kw].
+ * number of blocks (Cb = C/K).
  */
 import type { ConvGeometry } from '../../ops/conv.js';
 import type { Value } from '../../tensor/op.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import type { BlockRule } from './layout.js';
+import { lowerUnslice } from '../../ops/indexing.js';
+import type { BlockRule, Layouts } from './layout.js';
 
 /** Two spatial axes, no groups. */
 function dense(node: Tensor): boolean {
@@ -25,12 +26,12 @@ export const conv: BlockRule = (layouts, node) => {
   const few = C < K;
   if (!few && !layouts.fits(x)) return undefined;
   // A map of few channels, such as an image, is read as it is: [O, C, k] -> [Ob, C, k, K]
-  const split = few ? [O / K, K, C, kh * kw] : [O / K, K, C / K, K, kh * kw];
-  const order = few ? [0, 2, 3, 1] : [0, 2, 4, 3, 1];
-  const weight = layouts.view(
-    layouts.transpose(layouts.view(layouts.plain(w), split), order),
-    w.shape,
-  );
+  const weight = few
+    ? layouts.view(
+        layouts.transpose(layouts.view(layouts.plain(w), [O / K, K, C, kh * kw]), [0, 2, 3, 1]),
+        w.shape,
+      )
+    : layouts.kernel(w);
   const value = layouts.conv(
     [few ? layouts.plain(x) : layouts.blocked(x), weight, ...(bias ? [layouts.plain(bias)] : [])],
     {
@@ -40,7 +41,7 @@ export const conv: BlockRule = (layouts, node) => {
       pads: [...geometry.padsBegin, ...geometry.padsEnd],
     },
   );
-  return { value, blocked: true };
+  return { value, layout: 'blocked' };
 };
 
 /** The taps of one axis that reach the outputs of one phase of a strided transposed convolution. */
@@ -73,6 +74,11 @@ function phaseOf(
   return { taps, begin: -first, end: length - size + first + taps.length - 1 };
 }
 
+/** The memory of a map with the places of another and C channels: [B C/K, H, W, K]. */
+function memory({ block }: Layouts, places: Tensor, channels: number): number[] {
+  return [(places.dim(0) * channels) / block, places.dim(2), places.dim(3), block];
+}
+
 export const convTranspose: BlockRule = (layouts, node) => {
   const [g, w] = node.inputs;
   const geometry = node.attributes as ConvGeometry;
@@ -88,10 +94,10 @@ export const convTranspose: BlockRule = (layouts, node) => {
     pad: geometry.padsBegin[a] ?? 0,
     stride,
   });
-  // [O, C, k] -> [Cb, Ob, k, Ko, Kc]: the weight of a convolution from O to C channels.
+  // [Ob, Cb, k, Kc, Ko] -> [Cb, Ob, k, Ko, Kc]: the weight of a convolution from O to C channels.
   const exchanged = layouts.transpose(
-    layouts.view(layouts.plain(w), [O / K, K, C / K, K, kh * kw]),
-    [2, 0, 4, 1, 3],
+    layouts.view(layouts.kernel(w), [O / K, C / K, kh * kw, K, K]),
+    [1, 0, 2, 4, 3],
   );
   const convolve = (rows: Phase, columns: Phase): Value => {
     const taps = rows.taps.flatMap((r) => columns.taps.map((c) => r * kw + c));
@@ -110,14 +116,38 @@ export const convTranspose: BlockRule = (layouts, node) => {
   if (sh === 1 && sw === 1) {
     const [rows, columns] = [phaseOf(0, axis(0, 1)), phaseOf(0, axis(1, 1))];
     if (!possible(rows) || !possible(columns)) return undefined;
-    return { value: convolve(rows, columns), blocked: true };
+    return { value: convolve(rows, columns), layout: 'blocked' };
   }
   const evenly = node.dim(2) === 2 * g.dim(2) && node.dim(3) === 2 * g.dim(3);
   if (sh !== 2 || sw !== 2 || !evenly) return undefined;
   const rows = [0, 1].map((r) => phaseOf(r, axis(0, 2)));
   const columns = [0, 1].map((r) => phaseOf(r, axis(1, 2)));
-  const empty = [...rows, ...columns].filter((phase) => phase.taps.length === 0).length;
-  if (empty > 0 || ![...rows, ...columns].every(possible)) return undefined;
+  const phases = [...rows, ...columns];
+  const first = rows[0];
+  if (
+    first &&
+    kh === 1 &&
+    kw === 1 &&
+    possible(first) &&
+    geometry.padsBegin.every((p) => p === 0)
+  ) {
+    // A pointwise kernel reaches every other row and column only.
+    const reached = layouts.view(convolve(first, first), memory(layouts, g, C));
+    const [, h = 1, w2 = 1] = memory(layouts, g, C);
+    const wide = { start: 0, step: 2 };
+    const columnsSpread = lowerUnslice(layouts.emit, reached, memory(layouts, g, C), {
+      ...wide,
+      axis: 2,
+      size: 2 * w2,
+    });
+    const all = lowerUnslice(layouts.emit, columnsSpread, [(node.dim(0) * C) / K, h, 2 * w2 * K], {
+      ...wide,
+      axis: 1,
+      size: 2 * h,
+    });
+    return { value: layouts.view(all, node.shape), layout: 'blocked' };
+  }
+  if (phases.some((phase) => phase.taps.length === 0) || !phases.every(possible)) return undefined;
   // The four phases are woven together: two columns side by side, then two rows.
   const [height, width] = [g.dim(2), g.dim(3)];
   const maps = node.dim(0) * (C / K);
@@ -129,7 +159,7 @@ export const convTranspose: BlockRule = (layouts, node) => {
     return layouts.view(joined, [maps, height, 2 * width * K]);
   });
   const whole = layouts.emit.node('Concat', woven, { axis: 2 });
-  return { value: layouts.view(whole, node.shape), blocked: true };
+  return { value: layouts.view(whole, node.shape), layout: 'blocked' };
 };
 
 /**
@@ -194,7 +224,10 @@ export const convWeightGradient: BlockRule = (layouts, node) => {
     dilations: [sh, sw * K],
     pads: [top, 0, bottom, 0],
   });
-  // [Cb, Ob, kh, kw, Kc, Ko] -> [O, C, kh, kw]
-  const ordered = layouts.transpose(layouts.view(taps, [Cb, Ob, kh * kw, K, K]), [1, 4, 0, 3, 2]);
-  return { value: layouts.view(ordered, node.shape), blocked: false };
+  // [Cb, Ob, k Kc Ko] -> [Ob, Cb, k Kc Ko], which is the kernel layout.
+  const ordered =
+    Cb === 1 || Ob === 1
+      ? taps
+      : layouts.transpose(layouts.view(taps, [Cb, Ob, kh * kw * K * K]), [1, 0, 2]);
+  return { value: layouts.view(ordered, node.shape), layout: 'kernel' };
 };

@@ -39,8 +39,9 @@ export const blockRules: Readonly<Record<string, BlockRule>> = {
   less: elementwise('Less'),
   neg: elementwise('Neg'),
   exp: elementwise('Exp'),
+  sqrt: elementwise('Sqrt'),
   sigmoid: elementwise('Sigmoid'),
   tanh: elementwise('Tanh'),
   erf: elementwise('Erf'),
 };
-export { Layouts } from './layout.js';
+export { keptAsKernel, Layouts } from './layout.js';

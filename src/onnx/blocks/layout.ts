@@ -12,6 +12,8 @@
  * are converted between the layouts where an op needs the other one, and once.
  */
 import type { AttributeValue, Attributes, Value } from '../../tensor/op.js';
+import { FoveaError } from '../../errors.js';
+import type { Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { topologicalOrder } from '../../tensor/walk.js';
 import type { GraphEmitter } from '../emitter.js';
@@ -19,10 +21,25 @@ import type { GraphEmitter } from '../emitter.js';
 /** The domain of ONNX Runtime's blocked ops. */
 export const DOMAIN = 'com.microsoft.nchwc';
 
+/**
+ * How a tensor's elements lie in memory: as its shape says; a feature map in blocks of channels; or
+ * a convolution's weight [O, C, kh, kw] as [O/K, C/K, kh, kw, K of C, K of O].
+ */
+export type Layout = 'plain' | 'blocked' | 'kernel';
+
 /** A value and the layout that it is in. */
 export interface Placed {
   readonly value: Value;
-  readonly blocked: boolean;
+  readonly layout: Layout;
+}
+
+/**
+ * Whether a tensor of this shape is kept in the kernel layout while it is part of a state. Both the
+ * lowering and whoever brings values to a state and back go by it. 0 or 1 as the block: never.
+ */
+export function keptAsKernel(shape: Shape, block: number): boolean {
+  const [O = 1, C = 1] = shape;
+  return block > 1 && shape.length === 4 && O % block === 0 && C % block === 0;
 }
 
 /** A blocked convolution that was written: what an addition or a ReLU after it may be merged into. */
@@ -36,18 +53,23 @@ export type BlockRule = (layouts: Layouts, node: Tensor) => Placed | undefined;
 
 /** Where every tensor's value is, in either layout, while a graph is being lowered. */
 export class Layouts {
-  private readonly plainValues = new Map<Tensor, Value>();
-  private readonly blockedValues = new Map<Tensor, Value>();
+  private readonly values: Readonly<Record<Layout, Map<Tensor, Value>>> = {
+    plain: new Map(),
+    blocked: new Map(),
+    kernel: new Map(),
+  };
   private readonly convolutions = new Map<Value, BlockConv>();
   private readonly consumers = new Map<Tensor, number>();
 
   /**
-   * @param block floats per block; below 2 nothing is ever blocked
+   * @param block floats per block
+   * @param useRules false: every node is lowered plainly
    * @param outputs of the graph: with them the consumers of every tensor are counted
    */
   constructor(
     readonly emit: GraphEmitter,
     readonly block: number,
+    private readonly useRules: boolean,
     outputs: readonly Tensor[],
   ) {
     const count = (tensor: Tensor) =>
@@ -57,12 +79,12 @@ export class Layouts {
   }
 
   /** Tells where a tensor's value is. */
-  place(tensor: Tensor, { value, blocked }: Placed): void {
-    (blocked ? this.blockedValues : this.plainValues).set(tensor, value);
+  place(tensor: Tensor, { value, layout }: Placed): void {
+    this.values[layout].set(tensor, value);
   }
 
   has(tensor: Tensor): boolean {
-    return this.plainValues.has(tensor) || this.blockedValues.has(tensor);
+    return Object.values(this.values).some((values) => values.has(tensor));
   }
 
   /** Whether a tensor could be kept in blocks: a float map whose channels fill them. */
@@ -72,37 +94,61 @@ export class Layouts {
 
   /** Whether a tensor's value is in blocks already. */
   inBlocks(tensor: Tensor): boolean {
-    return this.blockedValues.has(tensor);
+    return this.values.blocked.has(tensor);
+  }
+
+  /** Whether a tensor's value is in the kernel layout already. */
+  isKernel(tensor: Tensor): boolean {
+    return this.values.kernel.has(tensor);
   }
 
   /** A tensor's value in the plain layout. */
   plain(tensor: Tensor): Value {
-    const known = this.plainValues.get(tensor);
-    if (known !== undefined) return known;
-    const blocked = this.blockedValues.get(tensor);
-    if (blocked === undefined) throw new Error(`${tensor.toString()} has no value yet.`);
-    const value = this.emit.node(
-      'ReorderOutput',
-      [blocked],
-      { channels: tensor.dim(1), channels_last: 0 },
-      DOMAIN,
-    );
-    this.plainValues.set(tensor, value);
-    return value;
+    return this.inLayout(tensor, 'plain', () => {
+      const blocked = this.values.blocked.get(tensor);
+      if (blocked !== undefined) {
+        return this.node('ReorderOutput', [blocked], { channels: tensor.dim(1), channels_last: 0 });
+      }
+      const kernel = this.values.kernel.get(tensor);
+      if (kernel === undefined) throw new FoveaError(`${tensor.toString()} was not lowered.`);
+      const { K, Ob, Cb, taps } = this.kernelSizes(tensor);
+      const ordered = this.transpose(this.view(kernel, [Ob, Cb, taps, K, K]), [0, 4, 1, 3, 2]);
+      return this.view(ordered, tensor.shape);
+    });
   }
 
   /** A tensor's value in blocks. */
   blocked(tensor: Tensor): Value {
-    const known = this.blockedValues.get(tensor);
-    if (known !== undefined) return known;
-    const value = this.emit.node(
-      'ReorderInput',
-      [this.plain(tensor)],
-      { channels_last: 0 },
-      DOMAIN,
+    return this.inLayout(tensor, 'blocked', () =>
+      this.node('ReorderInput', [this.plain(tensor)], { channels_last: 0 }),
     );
-    this.blockedValues.set(tensor, value);
+  }
+
+  /** A weight [O, C, kh, kw] in the kernel layout. */
+  kernel(tensor: Tensor): Value {
+    return this.inLayout(tensor, 'kernel', () => {
+      const { K, Ob, Cb, taps } = this.kernelSizes(tensor);
+      const split = this.view(this.plain(tensor), [Ob, K, Cb, K, taps]);
+      return this.view(this.transpose(split, [0, 2, 4, 3, 1]), tensor.shape);
+    });
+  }
+
+  /** A tensor's value in the layout that a state keeps it in. */
+  asKept(tensor: Tensor): Value {
+    return keptAsKernel(tensor.shape, this.block) ? this.kernel(tensor) : this.plain(tensor);
+  }
+
+  private inLayout(tensor: Tensor, layout: Layout, convert: () => Value): Value {
+    const known = this.values[layout].get(tensor);
+    if (known !== undefined) return known;
+    const value = convert();
+    this.values[layout].set(tensor, value);
     return value;
+  }
+
+  private kernelSizes({ shape: [O = 1, C = 1, height = 1, width = 1] }: Tensor) {
+    const K = this.block;
+    return { K, Ob: O / K, Cb: C / K, taps: height * width };
   }
 
   /** Whether nothing but one node uses a tensor, so that it need not exist by itself. */
@@ -130,7 +176,7 @@ export class Layouts {
 
   /** The convolution that made a tensor's value, if that value is wanted by one node only and is in blocks. */
   convolutionOf(tensor: Tensor): BlockConv | undefined {
-    const value = this.blockedValues.get(tensor);
+    const value = this.values.blocked.get(tensor);
     return value !== undefined && this.usedOnce(tensor) ? this.convolutions.get(value) : undefined;
   }
 
@@ -150,7 +196,7 @@ export class Layouts {
   /** Lowers a node: in blocks by the rule if there is one and it fits, else plainly. */
   lower(node: Tensor, rule: BlockRule | undefined): void {
     this.emit.scope = node.scope;
-    const placed = this.block > 1 ? rule?.(this, node) : undefined;
+    const placed = this.useRules ? rule?.(this, node) : undefined;
     this.place(
       node,
       placed ?? {
@@ -160,7 +206,7 @@ export class Layouts {
           attributes: node.attributes satisfies Attributes,
           node,
         }),
-        blocked: false,
+        layout: 'plain',
       },
     );
   }

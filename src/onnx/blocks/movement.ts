@@ -16,7 +16,7 @@ export const slice: BlockRule = (layouts, node) => {
     layouts.view(layouts.blocked(x), memory(layouts, x)),
     ...[start, end, axis - 1, step].map((v) => layouts.int64([v])),
   ]);
-  return { value: layouts.view(value, node.shape), blocked: true };
+  return { value: layouts.view(value, node.shape), layout: 'blocked' };
 };
 
 export const unslice: BlockRule = (layouts, node) => {
@@ -27,5 +27,5 @@ export const unslice: BlockRule = (layouts, node) => {
     ...attributes,
     axis: attributes.axis - 1,
   });
-  return { value: layouts.view(value, node.shape), blocked: true };
+  return { value: layouts.view(value, node.shape), layout: 'blocked' };
 };

@@ -2,7 +2,8 @@
 import { reluMask } from '../../ops/unary.js';
 import type { Value } from '../../tensor/op.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import type { BlockRule, Layouts } from './layout.js';
+import { sameShape } from '../../tensor/shape.js';
+import { keptAsKernel, type BlockRule, type Layouts, type Placed } from './layout.js';
 
 /** The sizes of an operand, aligned at the end with a rank of four. */
 function aligned(tensor: Tensor): [number, number, number, number] {
@@ -23,6 +24,7 @@ function layoutMatters(tensor: Tensor): boolean {
 export function elementwise(opType: string): BlockRule {
   return (layouts, node) => {
     const { inputs } = node;
+    if (inputs.some((x) => layouts.isKernel(x))) return onKernels(layouts, node, opType);
     const large = inputs.filter(layoutMatters);
     const suits =
       layouts.fits(node) &&
@@ -33,14 +35,22 @@ export function elementwise(opType: string): BlockRule {
     const simple = inputs.every((x) => x.size === 1 || x.size === node.size);
     if (simple) {
       const values = inputs.map((x) => (layoutMatters(x) ? layouts.blocked(x) : layouts.plain(x)));
-      return { value: layouts.emit.node(opType, values), blocked: true };
+      return { value: layouts.emit.node(opType, values), layout: 'blocked' };
     }
     const value = layouts.emit.node(
       opType,
       inputs.map((x) => inFive(layouts, x)),
     );
-    return { value: layouts.view(value, node.shape), blocked: true };
+    return { value: layouts.view(value, node.shape), layout: 'blocked' };
   };
+}
+
+/** Weights of one shape, and scalars: what an optimiser computes with. */
+function onKernels(layouts: Layouts, node: Tensor, opType: string): Placed | undefined {
+  const suits = node.inputs.every((x) => x.size === 1 || sameShape(x.shape, node.shape));
+  if (!suits || !keptAsKernel(node.shape, layouts.block)) return undefined;
+  const values = node.inputs.map((x) => (x.size === 1 ? layouts.plain(x) : layouts.kernel(x)));
+  return { value: layouts.emit.node(opType, values), layout: 'kernel' };
 }
 
 /** An operand as [b, c/K, h, w, K], or [b, 1, h, w, 1] where it has one channel. */
@@ -65,7 +75,7 @@ export const add: BlockRule = (layouts, node) => {
       if (conv === undefined || conv.inputs.length > 3 || 'activation' in conv.attributes) continue;
       const [x = '', weight = '', bias = ''] = conv.inputs;
       const value = layouts.conv([x, weight, bias, layouts.blocked(other)], conv.attributes);
-      return { value, blocked: true };
+      return { value, layout: 'blocked' };
     }
   }
   return elementwise('Add')(layouts, node);
@@ -78,14 +88,14 @@ export const relu: BlockRule = (layouts, node) => {
   if (conv === undefined || 'activation' in conv.attributes)
     return elementwise('Relu')(layouts, node);
   const value = layouts.conv(conv.inputs, { ...conv.attributes, activation: 'Relu' });
-  return { value, blocked: true };
+  return { value, layout: 'blocked' };
 };
 
 export const reluGradient: BlockRule = (layouts, node) => {
   const [y, g] = node.inputs;
   if (!y || !g || !layouts.fits(node) || !layouts.inBlocks(y)) return undefined;
   const mask = reluMask(layouts.emit, layouts.blocked(y));
-  return { value: layouts.emit.node('Mul', [layouts.blocked(g), mask]), blocked: true };
+  return { value: layouts.emit.node('Mul', [layouts.blocked(g), mask]), layout: 'blocked' };
 };
 
 /** x * scale + shift per channel: a depthwise convolution with a 1x1 kernel. */
@@ -104,7 +114,7 @@ export const channelAffine: BlockRule = (layouts, node) => {
     layouts.plain(shift),
     node.dim(1),
   );
-  return { value, blocked: true };
+  return { value, layout: 'blocked' };
 };
 
 /** Normalisation by statistics that are computed elsewhere, as an affine map. */
@@ -122,7 +132,10 @@ export const normalize: BlockRule = (layouts, node) => {
   const scale = emit.node('Mul', [layouts.plain(weight), inverse]);
   const offset = emit.node('Mul', [layouts.plain(mean), scale]);
   const shift = emit.node('Sub', [layouts.plain(bias), offset]);
-  return { value: affine(layouts, layouts.blocked(x), scale, shift, node.dim(1)), blocked: true };
+  return {
+    value: affine(layouts, layouts.blocked(x), scale, shift, node.dim(1)),
+    layout: 'blocked',
+  };
 };
 
 /** Values of one place stretched over all: the blocks are stretched instead. */
@@ -132,5 +145,5 @@ export const expand: BlockRule = (layouts, node) => {
   const [b = 1, c = 1, h = 1, w = 1] = node.shape;
   const shape = [b, c / layouts.block, h, w, layouts.block];
   const value = layouts.emit.node('Expand', [inFive(layouts, x), layouts.int64(shape)]);
-  return { value: layouts.view(value, node.shape), blocked: true };
+  return { value: layouts.view(value, node.shape), layout: 'blocked' };
 };

@@ -30,7 +30,7 @@ export function reduction(kind: 'sum' | 'mean'): BlockRule {
       wanted === 1
         ? total
         : layouts.emit.node('Mul', [total, layouts.emit.constant([wanted], [], 'float32')]);
-    return { value: layouts.view(scaled, shapeOf(node, samples * channels)), blocked: false };
+    return { value: layouts.view(scaled, shapeOf(node, samples * channels)), layout: 'plain' };
   };
 }
 
@@ -92,5 +92,5 @@ export const channelVariance: BlockRule = (layouts, node) => {
   const own = layouts.plain(mean);
   const difference = emit.node('Sub', [meanSquare, emit.node('Mul', [own, own])]);
   const value = emit.node('Max', [difference, emit.constant([0], [], 'float32')]);
-  return { value, blocked: false };
+  return { value, layout: 'plain' };
 };
