@@ -9,6 +9,7 @@ import type { Layer } from '../nn/module.js';
 import type { Schedule } from '../optim/index.js';
 import type { HostTensors } from '../runtime/engine.js';
 import type { Runtime, State } from '../runtime/runtime.js';
+import { notFinite } from './checkpoint.js';
 import { Evaluator } from './evaluator.js';
 import { addBatch, emptyTally, means, type EpochMetrics, type Tally } from './metrics.js';
 import { initialState } from './step.js';
@@ -64,13 +65,14 @@ export interface TrainResult {
 /** The run was asked to stop; what it had was handed to `onCheckpoint` first. */
 export class Interrupted extends FoveaError {}
 
-/** The loss became infinite or not a number. */
+/** The loss, or the values themselves, became infinite or not a number. */
 export class Diverged extends FoveaError {}
 
 /**
  * Trains a classifier and leaves the trained values in the model.
  * @throws Diverged at the first loss that is not finite, in training or in the evaluation of an
- *   epoch; the last checkpoint is from before
+ *   epoch, on WebGPU also at the end of an epoch that left such values; the last checkpoint is from
+ *   before
  * @throws Interrupted when the signal asked for it
  */
 export async function train(
@@ -139,6 +141,11 @@ export async function train(
       const lr = schedule.lr(epoch, iterations - 1, iterations);
       if (!Number.isFinite(validation.loss)) {
         throw diverged(`The validation loss became ${validation.loss} in epoch ${epoch + 1}`, lr);
+      }
+      // On WebGPU a NaN does not reach the loss (ReLU makes 0 of it), so the values are looked at.
+      const broken = runtime.device === 'webgpu' ? notFinite(await state.read()) : undefined;
+      if (broken !== undefined) {
+        throw diverged(`The values of '${broken}' were no longer finite in epoch ${epoch + 1}`, lr);
       }
       const trained = means(tally);
       const finished: EpochMetrics = {

@@ -10,7 +10,7 @@ const fixture = (name: string): Uint8Array =>
 /** A pickle from its opcodes: text as latin-1, numbers as bytes. */
 function pickle(...pieces: (string | number)[]): Uint8Array {
   const bytes = pieces.flatMap((piece) =>
-    typeof piece === 'number' ? [piece] : [...piece].map((character) => character.charCodeAt(0)),
+    typeof piece === 'number' ? [piece] : [...Buffer.from(piece, 'latin1')],
   );
   return Uint8Array.from([0x80, 2, ...bytes]);
 }

@@ -65,6 +65,8 @@ async function start(
   }
   const thread = new Worker(new URL('./worker.js', import.meta.url), {
     workerData: { provider: device, threads },
+    // The program's own flags (--input-type, --import ..) are not meant for this file.
+    execArgv: [],
   });
   const port: Port = {
     post: (message) => thread.postMessage(message),

@@ -224,7 +224,7 @@ function withWayOn(error: unknown, folder: RunFolder, saved: Position | undefine
   if (error instanceof Diverged) return new Diverged(`${error.message} ${kept}`);
   // The request was right, the disk was not: not a FileError, which says the opposite.
   if (error instanceof FileError) {
-    return new FoveaError(`${error.message} ${kept} Then continue with: ${command}`, {
+    return new FoveaError(`${error.message} ${kept} To go on afterwards: ${command}`, {
       cause: error,
     });
   }
