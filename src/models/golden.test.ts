@@ -7,7 +7,7 @@ import {
   compareWithGolden,
   type Evaluate,
   type GoldenCase,
-} from '../testing/golden.js';
+} from '../inspect/golden.js';
 import { evaluateWithOnnx } from '../testing/onnx.js';
 import { nameMaps, type NameMap } from '../weights/names.js';
 import { BasicBlock, createModel } from './index.js';

@@ -4,6 +4,7 @@ import type { AttributeValue, Emitter, GradientContext, Value } from '../tensor/
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { defineOp, type OpFunction } from './define.js';
 import { greater, greaterEqual, lessEqual, mul, where } from './elementwise.js';
+import { lowerCosine, lowerSine } from './sine-lowering.js';
 
 type UnaryGradient = (context: { x: Tensor; y: Tensor; g: Tensor }) => Tensor;
 
@@ -58,9 +59,9 @@ export const square = unary(
   ({ x, g }) => g.mul(x).mul(2),
 );
 /** Sine. */
-export const sin = unary('sin', 'Sin', Math.sin, ({ x, g }) => g.mul(cos(x)));
+export const sin = unary('sin', lowerSine, Math.sin, ({ x, g }) => g.mul(cos(x)));
 /** Cosine. */
-export const cos = unary('cos', 'Cos', Math.cos, ({ x, g }) => neg(g.mul(sin(x))));
+export const cos = unary('cos', lowerCosine, Math.cos, ({ x, g }) => neg(g.mul(sin(x))));
 /** Hyperbolic tangent. */
 export const tanh = unary('tanh', 'Tanh', Math.tanh, ({ y, g }) => g.mul(y.mul(y).neg().add(1)));
 /** Logistic function 1 / (1 + e^-x). */

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { checkLowering } from '../testing/check-lowering.node.js';
 import type { Build } from '../testing/check-gradient.js';
 import { positiveArray, tiedArray } from '../testing/values.js';
-import type { NdArray } from '../tensor/ndarray.js';
+import { ndarray, type NdArray } from '../tensor/ndarray.js';
 import type { Shape } from '../tensor/shape.js';
 import { batchNorm, batchStatistics, normalizeBy, where } from './index.js';
 
@@ -71,6 +71,13 @@ const CASES: Record<string, [Build, ...(Shape | NdArray)[]]> = {
   softmax: [(x) => x.softmax(1), [3, 5, 2]],
   'logarithm of softmax': [(x) => x.logSoftmax(1), [3, 5, 2]],
   gelu: [(x) => x.gelu(), [3, 5, 2]],
+  'sine and cosine over many turns': [
+    (x) => [x.sin(), x.cos()],
+    ndarray(
+      [101],
+      Float64Array.from({ length: 101 }, (_, i) => (i - 50) * 0.77),
+    ),
+  ],
   'choice by a condition': [(x, y) => where(x.greater(y), x.mul(y), y), [3, 5], [3, 5]],
   'cube of negative numbers': [(x) => x.pow(3), [3, 5]],
   'position of the largest': [(x) => x.argmax(1), [3, 5]],

@@ -4,7 +4,7 @@ import { record } from '../../nn/context.js';
 import { input } from '../../ops/index.js';
 import { evaluate } from '../../tensor/evaluate.js';
 import { goldenCase } from '../../testing/golden-files.js';
-import { beyondTolerance, compareWithGolden, type GoldenCase } from '../../testing/golden.js';
+import { beyondTolerance, compareWithGolden, type GoldenCase } from '../../inspect/golden.js';
 import { nameMaps, type NameMap } from '../../weights/names.js';
 import { SqueezeExcite } from './squeeze-excite.js';
 
