@@ -3,20 +3,26 @@
  * The command line prints their message without a stack trace and maps them to exit codes.
  */
 export class FoveaError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
-  }
+  // Written out, since a bundler may shorten the names of classes.
+  override name = 'FoveaError';
 }
 
 /** The request itself was wrong (an unknown id, flag or file, an impossible shape): exit code 2. */
-export class RequestError extends FoveaError {}
+export class RequestError extends FoveaError {
+  override name = 'RequestError';
+}
 
 /** Shapes that an operation cannot take. Names the operation, the shapes and the module path. */
-export class ShapeError extends RequestError {}
+export class ShapeError extends RequestError {
+  override name = 'ShapeError';
+}
 
 /** A device that is not to be had on this machine. Names those that are. */
-export class DeviceError extends RequestError {}
+export class DeviceError extends RequestError {
+  override name = 'DeviceError';
+}
 
 /** A file that is missing, truncated, corrupt or of another kind than expected. */
-export class FileError extends RequestError {}
+export class FileError extends RequestError {
+  override name = 'FileError';
+}

@@ -11,11 +11,10 @@ import { expectSameTraining } from './support/same-training.js';
 import { tinyTraining } from './support/tiny-training.js';
 
 const chromium = findChromium();
-if (chromium === undefined) {
-  console.warn('No Chromium was found (set CHROMIUM_PATH): the tests in a browser are skipped.');
-}
+const title =
+  chromium === undefined ? 'in a browser (none was found: set CHROMIUM_PATH)' : 'in a browser';
 
-describe.skipIf(chromium === undefined)('in a browser', () => {
+describe.skipIf(chromium === undefined)(title, () => {
   let page: TestPage;
   let onCpu: PlainTraining;
 

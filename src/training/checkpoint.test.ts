@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { FileError } from '../errors.js';
 import type { HostTensors } from '../runtime/engine.js';
 import { readSafetensors, writeSafetensors } from '../weights/safetensors.js';
-import { checkState, notFinite, readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { checkState, readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { notFinite } from './step.js';
 import type { Position } from './train.js';
 
 const state: HostTensors = {

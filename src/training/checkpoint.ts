@@ -112,14 +112,6 @@ export function checkState(state: HostTensors, expected: HostTensors, file: stri
   );
 }
 
-/** The first tensor that holds a NaN or an infinity, if any does. */
-export function notFinite(state: HostTensors): string | undefined {
-  return Object.keys(state).find((name) => {
-    const data = state[name]?.data;
-    return data instanceof Float32Array && !data.every((value) => Number.isFinite(value));
-  });
-}
-
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

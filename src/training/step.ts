@@ -160,3 +160,11 @@ export function floatOutput(outputs: HostTensors, name: string): Float32Array {
   if (!(data instanceof Float32Array)) throw new FoveaError(`The step gave no '${name}'.`);
   return data;
 }
+
+/** The first tensor that holds a NaN or an infinity, if any does. */
+export function notFinite(state: HostTensors): string | undefined {
+  return Object.keys(state).find((name) => {
+    const data = state[name]?.data;
+    return data instanceof Float32Array && !data.every((value) => Number.isFinite(value));
+  });
+}

@@ -9,10 +9,9 @@ import type { Layer } from '../nn/module.js';
 import type { Schedule } from '../optim/index.js';
 import type { HostTensors } from '../runtime/engine.js';
 import type { Runtime, State } from '../runtime/runtime.js';
-import { notFinite } from './checkpoint.js';
 import { Evaluator } from './evaluator.js';
 import { addBatch, emptyTally, means, type EpochMetrics, type Tally } from './metrics.js';
-import { initialState } from './step.js';
+import { initialState, notFinite } from './step.js';
 import { Stepper, type StepperOptions } from './stepper.js';
 
 /** Where a run stands: enough, with the state's tensors, to go on as if nothing had happened. */
@@ -63,10 +62,14 @@ export interface TrainResult {
 }
 
 /** The run was asked to stop; what it had was handed to `onCheckpoint` first. */
-export class Interrupted extends FoveaError {}
+export class Interrupted extends FoveaError {
+  override name = 'Interrupted';
+}
 
 /** The loss, or the values themselves, became infinite or not a number. */
-export class Diverged extends FoveaError {}
+export class Diverged extends FoveaError {
+  override name = 'Diverged';
+}
 
 /**
  * Trains a classifier and leaves the trained values in the model.

@@ -1,7 +1,9 @@
 import { FileError } from '../errors.js';
 
 /** A pickle that is truncated, corrupt, or asks for something that is not allowed. */
-export class PickleError extends FileError {}
+export class PickleError extends FileError {
+  override name = 'PickleError';
+}
 
 /** A place in the bytes of a pickle: reads numbers and strings there, never past the end. */
 export class PickleCursor {

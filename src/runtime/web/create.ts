@@ -39,7 +39,7 @@ export async function createRuntime(
 ): Promise<Runtime> {
   if (!Object.hasOwn(DEVICES, device)) {
     throw new DeviceError(
-      `The device '${String(device)}' does not exist in a browser. Devices there: ${Object.keys(DEVICES).join(', ')}.`,
+      `The device '${device}' does not exist in a browser. Devices there: ${Object.keys(DEVICES).join(', ')}.`,
     );
   }
   if (worker === false) {
