@@ -83,7 +83,10 @@ async function inference(runtime: Runtime, { model, images, labels }: Setup): Pr
 const [id, file, threads] = process.argv.slice(2);
 const workload = WORKLOADS.find((one) => one.id === id);
 if (workload === undefined || file === undefined) throw new Error(`No workload '${id ?? ''}'.`);
-const runtime = await createRuntime('cpu', threads === undefined ? {} : { threads: Number(threads) });
+const runtime = await createRuntime(
+  'cpu',
+  threads === undefined ? {} : { threads: Number(threads) },
+);
 const setup = await readSetup(workload, file);
 const { step, result } = await (workload.kind === 'train' ? training : inference)(runtime, setup);
 

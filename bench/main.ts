@@ -85,8 +85,7 @@ function findPyTorch(given: string | undefined): string | undefined {
 
 async function measure(options: Options, folder: string): Promise<void> {
   const { settings, only, peerSeconds } = options;
-  const chosen = (name: string) =>
-    only.length === 0 || only.some((part) => name.startsWith(part));
+  const chosen = (name: string) => only.length === 0 || only.some((part) => name.startsWith(part));
   const setups = new Map<Workload, string>();
   for (const workload of WORKLOADS) {
     const file = join(folder, `${workload.id}.safetensors`);

@@ -81,7 +81,13 @@ export function loopTable(
     verdict(overhead < OVERHEAD_GOAL),
     megabytes(peak),
   ]);
-  const headings = ['Training loop', 'outside the ONNX session', 'goal', '', 'peak MB, with evaluation'];
+  const headings = [
+    'Training loop',
+    'outside the ONNX session',
+    'goal',
+    '',
+    'peak MB, with evaluation',
+  ];
   return table(headings, rows);
 }
 

@@ -24,6 +24,10 @@ export async function writeSetup({ model: id, batch }: Workload, file: string): 
   }
   const images = random.fillNormal(new Float32Array(batch * 3 * 32 * 32), 0, 1);
   put('input.images', [batch, 3, 32, 32], images);
-  put('input.labels', [batch], Int32Array.from({ length: batch }, (_, i) => i % RECIPE.classes));
+  put(
+    'input.labels',
+    [batch],
+    Int32Array.from({ length: batch }, (_, i) => i % RECIPE.classes),
+  );
   await saveTensors(file, tensors);
 }

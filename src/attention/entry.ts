@@ -20,6 +20,8 @@ export interface AttentionEntry {
   readonly arxiv: string | null;
   /** Number of feature maps that `forward` takes; only mechanisms of one fit a network's slot. */
   readonly inputs: number;
+  /** Whether the output has the shape of the (first) input, as a network's slot needs. */
+  readonly keepsShape: boolean;
   /** Every option with its default. */
   readonly options: Readonly<Record<string, OptionValue>>;
   /** Builds the module for feature maps [B, channels, H, W]; all options are given. */
@@ -29,10 +31,12 @@ export interface AttentionEntry {
 /** A mechanism's own declaration, in which its options have their own types. */
 export interface Mechanism<Options extends object> extends Omit<
   AttentionEntry,
-  'options' | 'create' | 'inputs'
+  'options' | 'create' | 'inputs' | 'keepsShape'
 > {
   /** Default 1. */
   readonly inputs?: number;
+  /** Default true. */
+  readonly keepsShape?: boolean;
   readonly options: Options;
   create(channels: number, options: Options): Module;
 }
@@ -42,5 +46,5 @@ export function defineMechanism<Options extends object>(
   mechanism: Mechanism<Options>,
 ): AttentionEntry {
   // The only place where the options' type is erased: the registry completes and checks what it passes on.
-  return { inputs: 1, ...mechanism } as unknown as AttentionEntry;
+  return { inputs: 1, keepsShape: true, ...mechanism } as unknown as AttentionEntry;
 }

@@ -12,9 +12,7 @@ describe('the registry of attention', () => {
 
   it('suggests the nearest id for one that it does not know', () => {
     expect(() => attention.create('sse', 64)).toThrow(RequestError);
-    expect(() => attention.create('sse', 64)).toThrow(
-      "Unknown attention 'sse'. Did you mean 'se'?",
-    );
+    expect(() => attention.create('sse', 64)).toThrow("Unknown attention 'sse'. Did you mean 'se'");
   });
 
   it('suggests the nearest option for one that the mechanism does not have', () => {
@@ -39,8 +37,13 @@ describe('the registry of attention', () => {
       expect(entry.paper).not.toBe('');
       expect(entry.year).toBeGreaterThan(2013);
       if (entry.arxiv !== null) expect(entry.arxiv).toMatch(/^\d{4}\.\d{4,5}$/);
-      if (entry.inputs !== 1) return;
-      const layer = attention.createLayer({ id }, 64);
+      if (entry.inputs !== 1 || !entry.keepsShape) {
+        expect(() => attention.createLayer({ id }, 64)).toThrow(/cannot stand in a network's slot/);
+        return;
+      }
+      // The joint form of CBAM is made for one size of map.
+      const options = id === 'cbam-joint' ? { positions: 64 } : {};
+      const layer = attention.createLayer({ id, options }, 64);
       expect(layer.forward(input('x', [2, 64, 8, 8])).shape).toEqual([2, 64, 8, 8]);
     },
   );

@@ -2,10 +2,51 @@
 import { RequestError } from '../errors.js';
 import type { Layer, Module } from '../nn/module.js';
 import { suggestion } from '../suggest.js';
+import { eca } from './channel/eca.js';
+import { sf } from './channel/selective-fusion.js';
+import { sk } from './channel/selective-kernel.js';
 import { se } from './channel/squeeze-excite.js';
 import type { AttentionEntry, OptionValue } from './entry.js';
+import { gatedFusion } from './fusion/gated.js';
+import { mfe } from './fusion/mfe.js';
+import { msaa } from './fusion/msaa.js';
+import { msf } from './fusion/msf.js';
+import { osra } from './fusion/osra.js';
+import { safm } from './fusion/safm.js';
+import { cbam } from './hybrid/cbam.js';
+import { cbamChannel } from './hybrid/channel-gate.js';
+import { danetChannel, danetPosition } from './hybrid/danet.js';
+import { cbamJoint } from './hybrid/joint-cbam.js';
+import { cbamSpatial } from './hybrid/spatial-gate.js';
+import { gatherExcite } from './spatial/gather-excite.js';
+import { nonLocal } from './spatial/non-local.js';
+import { sagan } from './spatial/sagan.js';
+import { simpleNonLocal } from './spatial/simple-non-local.js';
+import { simpleVit } from './tokens/simple-vit.js';
 
-const mechanisms: readonly AttentionEntry[] = [se];
+const mechanisms: readonly AttentionEntry[] = [
+  se,
+  eca,
+  sk,
+  sf,
+  sagan,
+  nonLocal,
+  simpleNonLocal,
+  gatherExcite,
+  cbam,
+  cbamChannel,
+  cbamSpatial,
+  cbamJoint,
+  danetPosition,
+  danetChannel,
+  gatedFusion,
+  msf,
+  mfe,
+  safm,
+  osra,
+  msaa,
+  simpleVit,
+];
 
 const byId: ReadonlyMap<string, AttentionEntry> = new Map(
   mechanisms.map((entry) => [entry.id, entry]),
@@ -53,14 +94,19 @@ export const attention = {
 
   /**
    * Builds a mechanism for a network's slot: one feature map in, one of the same shape out.
-   * @throws RequestError also for a mechanism that fuses several maps
+   * @throws RequestError also for a mechanism that fuses several maps or changes their shape
    */
   createLayer(choice: AttentionChoice, channels: number): Layer {
     const { id, options } = typeof choice === 'string' ? { id: choice, options: {} } : choice;
-    const { inputs } = attention.get(id);
+    const { inputs, keepsShape } = attention.get(id);
     if (inputs !== 1) {
       throw new RequestError(
         `The attention '${id}' joins ${inputs} feature maps, so it cannot stand in a network's slot, which has one.`,
+      );
+    }
+    if (!keepsShape) {
+      throw new RequestError(
+        `The attention '${id}' does not give back a map of the shape that it was given, so it cannot stand in a network's slot.`,
       );
     }
     return attention.create(id, channels, options) as Layer;

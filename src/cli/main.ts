@@ -8,6 +8,7 @@ import { dataCommand } from './data.js';
 import { evalCommand } from './eval.js';
 import { listCommand } from './list.js';
 import { trainCommand } from './train.js';
+import { verifyCommand } from './verify.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
@@ -32,7 +33,14 @@ const program = new Command('fovea')
     '\nExit codes: 0 done; 1 it failed; 2 the request was wrong; 130 interrupted, after\nsaving.',
   );
 
-const commands = [trainCommand(), evalCommand(), dataCommand(), listCommand(), costCommand()];
+const commands = [
+  trainCommand(),
+  evalCommand(),
+  dataCommand(),
+  listCommand(),
+  costCommand(),
+  verifyCommand(),
+];
 for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
 for (const command of [program, ...program.commands]) command.exitOverride();
 

@@ -2,8 +2,9 @@
  * Golden cases: a module's inputs, parameters, outputs and gradients as PyTorch computed them, one
  * safetensors file each (tests/fixtures/golden; the layout is described in README.md there).
  */
+import { z } from 'zod';
 import { gradients } from '../autodiff/gradients.js';
-import { FoveaError } from '../errors.js';
+import { FileError, FoveaError } from '../errors.js';
 import { record } from '../nn/context.js';
 import type { Module, StateEntry } from '../nn/module.js';
 import { constant, input } from '../ops/index.js';
@@ -34,15 +35,44 @@ export interface GoldenCase {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
-/** Reads a case from the bytes of its file. */
+/**
+ * Reads a case from the bytes of its file.
+ * @param file what errors call it, usually its path
+ * @throws FileError if it is no safetensors file, or its metadata is not that of a case
+ */
 export function readGolden(bytes: Uint8Array, file: string): GoldenCase {
   const { tensors, metadata } = readSafetensors(bytes, file);
+  const { module } = metadata;
+  if (!module) {
+    throw new FileError(
+      `${file}: not a golden case: its metadata has no 'module', the id of what was run.`,
+    );
+  }
+  const json = <Schema extends z.ZodType>(key: string, what: string, schema: Schema) => {
+    const parsed = schema.safeParse(parseJson(metadata[key]));
+    if (parsed.success) return parsed.data;
+    throw new FileError(
+      `${file}: the metadata '${key}' must be ${what} in JSON, not ${metadata[key]?.slice(0, 80) ?? 'absent'}.`,
+    );
+  };
   return {
-    module: metadata['module'] ?? '',
-    config: JSON.parse(metadata['config'] ?? '{}') as Record<string, unknown>,
-    nearZero: JSON.parse(metadata['near_zero_grads'] ?? '[]') as string[],
+    module,
+    config: json(
+      'config',
+      "an object, the constructor's arguments",
+      z.record(z.string(), z.unknown()),
+    ),
+    nearZero: json('near_zero_grads', 'a list of names', z.array(z.string()).default([])),
     tensors,
   };
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** Computes tensors of a graph: the reference evaluator, or a runtime. */

@@ -40,7 +40,10 @@ export interface RunResult {
 
 /** What an engine does; the same in this thread and across a worker's port. */
 export interface EngineApi {
-  /** Makes a session from the bytes of an ONNX model; the same bytes give the same session. */
+  /**
+   * Makes a session from the bytes of an ONNX model; the same bytes give the same session. The
+   * engine takes the array over.
+   */
   load(model: Uint8Array, options: LoadOptions): Promise<number>;
   /** Feeds a session, and its state, and returns its outputs; the state moves on. */
   run(session: number, feeds: HostTensors, state?: number): Promise<RunResult>;
@@ -50,7 +53,10 @@ export interface EngineApi {
   endProfiling(session: number): Promise<void>;
   /** Floats per block of the device's blocked layout, found out by a trial; 0 if it has none. */
   blockSize(): Promise<number>;
-  /** Values that stay with the engine between runs, on the device where it has its own memory. */
+  /**
+   * Values that stay with the engine between runs, on the device where it has its own memory. The
+   * engine takes the arrays over: whoever gives them must not use them again.
+   */
   createState(entries: HostTensors): Promise<number>;
   readState(state: number): Promise<HostTensors>;
   disposeState(state: number): Promise<void>;

@@ -7,7 +7,8 @@ import type { EngineApi, HostTensors, LoadOptions, RunResult } from './engine.js
 
 /** What a worker_threads port and a web Worker have in common, after a thin wrapping. */
 export interface Port {
-  post(message: unknown): void;
+  /** @param transfer buffers that are handed over instead of copied */
+  post(message: unknown, transfer?: readonly ArrayBuffer[]): void;
   listen(handler: (message: unknown) => void): void;
 }
 
@@ -50,6 +51,12 @@ export function serveEngine(port: Port, engine: Promise<EngineApi>): void {
 function kindOf(error: unknown): keyof typeof KINDS {
   const names = Object.keys(KINDS) as (keyof typeof KINDS)[];
   return names.find((name) => error instanceof KINDS[name]) ?? 'FoveaError';
+}
+
+/** The buffers under arrays, each once; shared ones need no handing over. */
+function buffersOf(arrays: readonly ArrayBufferView[]): ArrayBuffer[] {
+  const buffers = arrays.map(({ buffer }) => buffer);
+  return [...new Set(buffers.filter((buffer) => buffer instanceof ArrayBuffer))];
 }
 
 /** An engine that lives behind a port. */
@@ -101,17 +108,25 @@ export class RemoteEngine implements EngineApi {
   }
 
   private request<T>(method: keyof EngineApi, ...args: readonly unknown[]): Promise<T> {
+    return this.send(method, args, []);
+  }
+
+  private send<T>(
+    method: keyof EngineApi,
+    args: readonly unknown[],
+    transfer: readonly ArrayBuffer[],
+  ): Promise<T> {
     if (this.failure) return Promise.reject(this.failure);
     return new Promise<T>((resolve, reject) => {
       const id = this.requests++;
       this.waiting.set(id, { resolve: (value) => resolve(value as T), reject });
       this.onActivity(true);
-      this.port.post({ id, method, args } satisfies Request);
+      this.port.post({ id, method, args } satisfies Request, transfer);
     });
   }
 
   load(model: Uint8Array, options: LoadOptions): Promise<number> {
-    return this.request('load', model, options);
+    return this.send('load', [model, options], buffersOf([model]));
   }
   run(session: number, feeds: HostTensors, state?: number): Promise<RunResult> {
     return this.request('run', session, feeds, state);
@@ -126,7 +141,8 @@ export class RemoteEngine implements EngineApi {
     return this.request('blockSize');
   }
   createState(entries: HostTensors): Promise<number> {
-    return this.request('createState', entries);
+    const arrays = Object.values(entries).map(({ data }) => data);
+    return this.send('createState', [entries], buffersOf(arrays));
   }
   readState(state: number): Promise<HostTensors> {
     return this.request('readState', state);

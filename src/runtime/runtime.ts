@@ -157,7 +157,13 @@ export class Runtime {
   async createState(entries: HostTensors): Promise<State> {
     const block = await this.blockSize();
     const ordered = reorder(entries, block, toKernelOrder);
-    return new EngineState(this.engine, await this.engine.createState(ordered), block);
+    const own: Record<string, HostTensor> = {};
+    for (const [name, tensor] of Object.entries(ordered)) {
+      // The engine takes the arrays over, so the caller's own are not among them.
+      const borrowed = tensor.data === entries[name]?.data;
+      own[name] = borrowed ? { ...tensor, data: tensor.data.slice() } : tensor;
+    }
+    return new EngineState(this.engine, await this.engine.createState(own), block);
   }
 
   private blockSize(): Promise<number> {

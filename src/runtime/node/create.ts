@@ -69,7 +69,7 @@ async function start(
     execArgv: [],
   });
   const port: Port = {
-    post: (message) => thread.postMessage(message),
+    post: (message, transfer = []) => thread.postMessage(message, transfer),
     listen: (handler) => void thread.on('message', handler),
   };
   const engine = new RemoteEngine(port, (busy) => (busy ? thread.ref() : thread.unref()));

@@ -51,7 +51,7 @@ export async function createRuntime(
   }
   const thread = worker === true ? startWorker(device) : worker;
   const engine = new RemoteEngine({
-    post: (message) => thread.postMessage(message),
+    post: (message, transfer = []) => thread.postMessage(message, [...transfer]),
     listen: (handler) => thread.addEventListener('message', ({ data }) => handler(data)),
   });
   thread.addEventListener('error', ({ message }) => {

@@ -1,0 +1,76 @@
+import { basename } from 'node:path';
+import { Command } from 'commander';
+import { verifyCase, type Verification } from '../inspect/verify.js';
+import { createRuntime } from '../runtime/node/create.js';
+import type { Device } from '../runtime/runtime.js';
+import { compareGoldenLoop, GOLDEN_LOOP } from '../training/golden-loop.js';
+import { readFileChecked } from '../weights/node/files.js';
+import { EXIT, grouped, printJson, table } from './command.js';
+import { addDeviceOption } from './recipe-options.js';
+
+interface VerifyFlags {
+  readonly device: Device;
+  readonly json?: boolean;
+}
+
+/** Kinds of tensors in the order in which they are printed. */
+const KINDS = ['eval', 'attn', 'train', 'state', 'grad'] as const;
+
+export function verifyCommand(): Command {
+  const command = new Command('verify')
+    .summary('parity with PyTorch: run golden cases')
+    .description(
+      'Runs golden cases, modules as PyTorch computed them, in eval, training and backward,\nand compares every number.',
+    )
+    .argument('<file...>', 'golden cases, one safetensors file each');
+  addDeviceOption(command)
+    .option('--json', 'print the results as JSON')
+    .addHelpText(
+      'after',
+      '\nErrors are relative to the largest value of a tensor. Tolerances on the CPU: 2e-5 for\noutputs and inner maps, 1e-5 for running statistics, 1e-4 for gradients; elsewhere 1e-4.\nExits with 1 if a case fails or cannot be read.',
+    );
+  return command.action(async (files: readonly string[]) => {
+    const { device, json } = command.opts<VerifyFlags>();
+    const runtime = await createRuntime(device);
+    const results: Verification[] = [];
+    try {
+      for (const file of files) {
+        const read = () => readFileChecked(file);
+        const loop = { [GOLDEN_LOOP]: compareGoldenLoop };
+        results.push(await verifyCase(file, read, runtime, loop));
+      }
+    } finally {
+      await runtime.close();
+    }
+    if (json) printJson(results);
+    else process.stdout.write(asText(results));
+    if (results.some(({ status }) => status !== 'pass')) process.exitCode = EXIT.failed;
+  });
+}
+
+function asText(results: readonly Verification[]): string {
+  const rows = results.map(({ file, module, status, error }) => [
+    basename(file),
+    module ?? '-',
+    status,
+    ...KINDS.map((kind) => error[kind]?.toExponential(1) ?? '-'),
+  ]);
+  const wrong = results.filter(({ status }) => status !== 'pass');
+  const count = (status: Verification['status'], word: string) => {
+    const found = results.filter((result) => result.status === status).length;
+    return found > 0 ? [`${grouped(found)} ${word}`] : [];
+  };
+  const tally = [
+    ...count('pass', 'passed'),
+    ...count('fail', 'failed'),
+    ...count('error', 'could not be compared'),
+  ];
+  return [
+    table([['file', 'module', 'status', ...KINDS], ...rows]),
+    ...wrong.map(({ file, status, message }) =>
+      // The errors of a file name it themselves.
+      message.includes(file) ? `\n${status}: ${message}\n` : `\n${status}: ${file}: ${message}\n`,
+    ),
+    `\n${results.length === 1 ? '1 case' : `${grouped(results.length)} cases`}: ${tally.join(', ')}\n`,
+  ].join('');
+}
