@@ -97,7 +97,7 @@ async function measure(options: Options, folder: string): Promise<void> {
 
   if (options.profile) {
     const profiled = training.filter(({ id }) => chosen(id));
-    for (const workload of profiled) print(await profile(workload, folder));
+    for (const workload of profiled) print(profile(workload, folder));
     return;
   }
 
@@ -134,7 +134,9 @@ async function measure(options: Options, folder: string): Promise<void> {
 
   const peers: PeerResult[] = [];
   if (chosen('peers')) {
-    peers.push(...measurePeers({ setupOf, seconds: peerSeconds, tell: progress }));
+    const logitsOf = (one: Workload) =>
+      duels.find(({ workload }) => workload === one)?.fovea.ready.check;
+    peers.push(...measurePeers({ setupOf, logitsOf, seconds: peerSeconds, tell: progress }));
     print(peerTable(peers, duels));
   }
 

@@ -15,12 +15,17 @@ export interface PeerTask {
 
 export interface PeerResult {
   readonly task: PeerTask;
-  /** Seconds of its fastest step after the first, or what it said when it failed. */
-  readonly outcome: { readonly seconds: number } | { readonly error: string };
+  /** Seconds of a step, or what the library said when it failed. */
+  readonly outcome: PeerOutcome;
 }
+
+export type PeerOutcome =
+  { readonly seconds: number; readonly check: readonly number[] } | { readonly error: string };
 
 interface PeerOptions {
   readonly setupOf: (workload: Workload) => string;
+  /** The logits of the first image, where Fovea has computed them. */
+  readonly logitsOf: (workload: Workload) => readonly number[] | undefined;
   /** Time limit for one task. */
   readonly seconds: number;
   readonly tell: (what: string) => void;
@@ -48,7 +53,7 @@ const TASKS: readonly PeerTask[] = [
   { ...jax, workload: workload('train-resnet18'), batch: 2 },
 ];
 
-export function measurePeers({ setupOf, seconds, tell }: PeerOptions): PeerResult[] {
+export function measurePeers({ setupOf, logitsOf, seconds, tell }: PeerOptions): PeerResult[] {
   // The compiled benchmark lies in bench/build/bench.
   const folder = new URL('../../', import.meta.url);
   if (!existsSync(new URL('node_modules', folder))) {
@@ -64,7 +69,9 @@ export function measurePeers({ setupOf, seconds, tell }: PeerOptions): PeerResul
       timeout: 1000 * seconds,
       killSignal: 'SIGKILL',
     });
-    return { task, outcome: outcomeOf(stdout, stderr, error, seconds) };
+    const outcome = outcomeOf(stdout, stderr, error, seconds);
+    const logits = task.workload.kind === 'infer' ? logitsOf(task.workload) : undefined;
+    return { task, outcome: logits ? compare(outcome, logits) : outcome };
   });
 }
 
@@ -73,9 +80,20 @@ function outcomeOf(
   stderr: string,
   error: Error | undefined,
   seconds: number,
-): PeerResult['outcome'] {
+): PeerOutcome {
   const last = stdout.trim().split('\n').at(-1) ?? '';
-  if (last.startsWith('{')) return JSON.parse(last) as PeerResult['outcome'];
+  if (last.startsWith('{')) return JSON.parse(last) as PeerOutcome;
   if (error) return { error: `no step in ${seconds} s` };
-  return { error: stderr.trim().split('\n').at(-1) ?? 'it said nothing' };
+  const message = stderr.split('\n').find((line) => line.includes('Error'));
+  return { error: message ?? 'it said nothing' };
+}
+
+/** Only the same network counts. */
+function compare(outcome: PeerOutcome, logits: readonly number[]): PeerOutcome {
+  if ('error' in outcome) return outcome;
+  const scale = Math.max(...logits.map(Math.abs));
+  const same = logits.every(
+    (value, i) => Math.abs(value - (outcome.check[i] ?? NaN)) < 1e-3 * scale,
+  );
+  return same ? outcome : { error: `it computes other logits, ${outcome.check.join(', ')}` };
 }

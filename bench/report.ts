@@ -15,8 +15,8 @@ function verdict(held: boolean): string {
 }
 
 function spread(values: readonly number[], digits: number): string {
-  const [middle, low, high] = Object.values(summarize(values)).map((x) => x.toFixed(digits));
-  return `${middle} (${low} to ${high})`;
+  const { median: middle, min, max } = summarize(values);
+  return `${middle.toFixed(digits)} (${min.toFixed(digits)} to ${max.toFixed(digits)})`;
 }
 
 /** Two digits and more of a rate. */

@@ -3,6 +3,7 @@
  * own operations; the architecture is read from the names in the file of weights (../setup.ts).
  */
 import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
 
 /** Tensors of a safetensors file: name to {shape, data}. */
 export function readSetup(path) {

@@ -60,8 +60,8 @@ describe('the fusion modules of the seed', () => {
   });
 
   const shared = sharedGoldenCases(Object.keys(fusion));
-  it.skipIf(shared.length === 0)('agree with PyTorch in every case of the whole set', async () => {
-    for (const [file, golden] of shared) expect(await failures(golden), file).toEqual([]);
+  describe.skipIf(shared.length === 0)('agree with PyTorch in the whole set', () => {
+    it.each(shared)('%s', async (_, golden) => expect(await failures(golden)).toEqual([]));
   });
 
   it.each([

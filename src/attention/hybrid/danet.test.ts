@@ -28,8 +28,8 @@ describe('the modules of DANet', () => {
   );
 
   const shared = sharedGoldenCases(Object.keys(hybrid));
-  it.skipIf(shared.length === 0)('agree with PyTorch in every case of the whole set', async () => {
-    for (const [file, golden] of shared) expect(await failures(golden), file).toEqual([]);
+  describe.skipIf(shared.length === 0)('agree with PyTorch in the whole set', () => {
+    it.each(shared)('%s', async (_, golden) => expect(await failures(golden)).toEqual([]));
   });
 
   it('start as the identity', () => {

@@ -185,6 +185,40 @@ describe('the ops around a convolution agree with the reference in blocks', () =
     await inBlocks((x, w, g) => build(x, w, g), [map, weight, extra]);
   });
 
+  it('a map seen with five axes', async () => {
+    await inBlocks(
+      (x, w, g) => features(x, w).reshape([16, 2, 8, 4, 5]).mul(g).sum([1]),
+      [map, weight, [16, 2, 8, 1, 1]],
+    );
+  });
+
+  it('a convolution over one axis, and over three', async () => {
+    await inBlocks(
+      (x, w) => x.tanh().conv(w, undefined, { padding: 1 }).relu(),
+      [
+        [2, 16, 6],
+        [16, 16, 3],
+      ],
+    );
+    await inBlocks(
+      (x, w) => x.tanh().conv(w).relu(),
+      [
+        [2, 16, 3, 3, 3],
+        [16, 16, 1, 2, 2],
+      ],
+    );
+  });
+
+  it('an image of eight channels', async () => {
+    await inBlocks(
+      (x, w) => x.conv(w, undefined, { padding: 1 }).tanh(),
+      [
+        [16, 8, 4, 4],
+        [16, 8, 3, 3],
+      ],
+    );
+  });
+
   it('batch normalisation, the addition and the ReLU of a residual block', async () => {
     await inBlocks(
       (x, w, scale, shift) => {

@@ -18,9 +18,9 @@ function dense(node: Tensor): boolean {
 export const conv: BlockRule = (layouts, node) => {
   const [x, w, bias] = node.inputs;
   const geometry = node.attributes as ConvGeometry;
+  if (!x || !w || !dense(node) || !layouts.fits(node)) return undefined;
   // Gates of one place per channel are not worth the conversion.
-  const worthwhile = node.dim(2) * node.dim(3) > 1;
-  if (!x || !w || !worthwhile || !dense(node) || !layouts.fits(node)) return undefined;
+  if (node.dim(2) * node.dim(3) === 1) return undefined;
   const [O = 1, C = 1, kh = 1, kw = 1] = w.shape;
   const K = layouts.block;
   const few = C < K;
