@@ -38,14 +38,20 @@ function everything() {
   };
 }
 
-/** Mechanisms that join several maps are built, but not run: their inputs are their own affair. */
+/** Mechanisms that join several maps, or change their shape, are built but not run. */
 function costOfMechanism({
   id,
   inputs,
-}: Pick<AttentionEntry, 'id' | 'inputs'>): Pick<Cost, 'parameters'> & { macs: number | null } {
-  const [channels] = FEATURE_MAP;
-  if (inputs === 1) return cost(attention.createLayer(id, channels), FEATURE_MAP);
-  return { parameters: attention.create(id, channels).parameterCount(), macs: null };
+  keepsShape,
+  options,
+}: AttentionEntry): Pick<Cost, 'parameters'> & { macs: number | null } {
+  const [channels, height, width] = FEATURE_MAP;
+  // A mechanism that is made for maps of one size is told which.
+  const given = 'positions' in options ? { positions: height * width } : {};
+  if (inputs === 1 && keepsShape) {
+    return cost(attention.createLayer({ id, options: given }, channels), FEATURE_MAP);
+  }
+  return { parameters: attention.create(id, channels, given).parameterCount(), macs: null };
 }
 
 function asText({
