@@ -1,6 +1,7 @@
 /** What all commands share: exit codes, the parsing of values, the way errors are shown. */
 import { CommanderError, InvalidArgumentError } from 'commander';
 import { FoveaError, RequestError } from '../errors.js';
+import { scalar } from '../scalar.js';
 import { Interrupted } from '../training/train.js';
 
 /** Exit codes, as documented in `fovea --help`. */
@@ -66,11 +67,6 @@ export function settings(text: string): Record<string, number | boolean | string
     return [name, scalar(value)] as const;
   });
   return Object.fromEntries(entries);
-}
-
-function scalar(text: string): number | boolean | string {
-  if (text === 'true' || text === 'false') return text === 'true';
-  return Number.isNaN(Number(text)) ? text : Number(text);
 }
 
 /** Prints an answer for a program. */

@@ -27,9 +27,9 @@ export function costCommand(): Command {
     const model = buildModel(recipe, classes);
     const total = cost(model, input);
     const layers = layerCosts(model, input);
-    const { model: id, attention, placement } = recipe;
+    const { model: id, attention, placement, stages } = recipe;
     if (json) {
-      printJson({ model: id, attention, placement, classes, input, ...total, layers });
+      printJson({ model: id, attention, placement, stages, classes, input, ...total, layers });
       return;
     }
     process.stdout.write(

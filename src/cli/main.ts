@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { EXIT, exitCodeOf, report } from './command.js';
+import { compareCommand } from './compare.js';
 import { costCommand } from './cost.js';
 import { dataCommand } from './data.js';
 import { evalCommand } from './eval.js';
@@ -36,6 +37,7 @@ const program = new Command('fovea')
 const commands = [
   trainCommand(),
   evalCommand(),
+  compareCommand(),
   dataCommand(),
   listCommand(),
   costCommand(),

@@ -1,5 +1,6 @@
 /** The flags that describe a recipe, shared by every command that makes models or trains them. */
 import { Option, type Command } from 'commander';
+import { sharedRecipeSchema, type SharedRecipeInput } from '../experiments/settings.js';
 import { makeRecipe, recipeSchema, type Recipe, type RecipeInput } from '../training/recipe.js';
 import { number, settings, whole, wholeList } from './command.js';
 
@@ -28,15 +29,21 @@ export function flagOf(name: string): string {
 
 /** What makes a model: `--model`, `--attention` and what belongs to it. */
 export function addModelOptions(command: Command): Command {
-  return command
-    .optionsGroup('Model:')
-    .addOption(option('--model <id>', 'network, see `fovea list`', 'model'))
+  return addNetworkOptions(command)
     .addOption(
       option('--attention <id>', 'mechanism in every block, see `fovea list`', 'attention'),
     )
     .option('--attention-options <list>', 'its options, as ratio=8,bias=false', settings)
+    .option('--stages <list>', 'stages that have it, as 3 or 2,3\n(default: all)', wholeList(1));
+}
+
+/** The network that carries the attention. */
+function addNetworkOptions(command: Command): Command {
+  return command
+    .optionsGroup('Model:')
+    .addOption(option('--model <id>', 'network, see `fovea list`', 'model'))
     .addOption(
-      option('--placement <where>', 'where it stands in a block', 'placement').choices(
+      option('--placement <where>', 'where attention stands in a block', 'placement').choices(
         recipeSchema.shape.placement.unwrap().options,
       ),
     );
@@ -62,8 +69,20 @@ export function addDeviceOption(command: Command): Command {
 
 /** All flags of a training recipe. */
 export function addRecipeOptions(command: Command): Command {
-  addModelOptions(command);
-  addDataOptions(command)
+  addTrainingOptions(addModelOptions(command)).addOption(
+    option('--seed <n>', 'of everything that is random', 'seed', whole(0)),
+  );
+  return addDeviceOption(command);
+}
+
+/** The flags of a recipe that all runs of a comparison share: not the attention, not the seed. */
+export function addSharedRecipeOptions(command: Command): Command {
+  return addDeviceOption(addTrainingOptions(addNetworkOptions(command)));
+}
+
+/** What to train on, and how. */
+function addTrainingOptions(command: Command): Command {
+  return addDataOptions(command)
     .option('--limit-train <n>', 'train on n images, every class alike', whole(1))
     .option('--no-augment', 'no random crops and flips')
     .optionsGroup('Recipe:')
@@ -94,17 +113,24 @@ export function addRecipeOptions(command: Command): Command {
     )
     .addOption(
       option('--label-smoothing <share>', 'label smoothing', 'labelSmoothing', number(0, 1)),
-    )
-    .addOption(option('--seed <n>', 'of everything that is random', 'seed', whole(0)));
-  return addDeviceOption(command);
+    );
 }
 
 /** The settings of a recipe among a command's flags: those that were really given. */
 export function recipeFrom(command: Command): RecipeInput {
-  const given: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(command.opts())) {
-    const ofRecipe = Object.hasOwn(recipeSchema.shape, name);
-    if (ofRecipe && command.getOptionValueSource(name) === 'cli') given[name] = value;
-  }
-  return given;
+  return givenFlags(command, recipeSchema.shape);
+}
+
+/** The same of what all runs of a comparison share. */
+export function sharedRecipeFrom(command: Command): SharedRecipeInput {
+  return givenFlags(command, sharedRecipeSchema.shape);
+}
+
+function givenFlags(command: Command, settings: object): Record<string, unknown> {
+  const flags = Object.entries(command.opts());
+  return Object.fromEntries(
+    flags.filter(
+      ([name]) => Object.hasOwn(settings, name) && command.getOptionValueSource(name) === 'cli',
+    ),
+  );
 }

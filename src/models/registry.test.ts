@@ -80,6 +80,19 @@ describe('createModel', () => {
     expect(wide.exposed.get('layer1.0.attention.channel')?.shape).toEqual([1, 32, 1, 1]);
   });
 
+  it('puts the attention into the stages that are named, and only there', () => {
+    const model = createModel('resnet20', { attention: 'se', stages: [1, 3] });
+    const { record: left } = record(false, () => model.forward(input('x', [1, 3, 32, 32])));
+    const stages = [...left.exposed.keys()].map((name) => name.split('.')[0]);
+    expect(stages).toEqual(['layer1', 'layer1', 'layer1', 'layer3', 'layer3', 'layer3']);
+  });
+
+  it('fits a mechanism made for one map size into the stage that has it', () => {
+    const attention = { id: 'cbam-joint', options: { positions: 64 } };
+    const model = createModel('resnet20', { attention, stages: [3] });
+    expect(model.forward(input('x', [2, 3, 32, 32])).shape).toEqual([2, 10]);
+  });
+
   it('applies attention before the addition by default, and after it when told', () => {
     const orders = (['before-addition', 'after-addition'] as const).map((placement) => {
       const model = createModel('resnet20', { attention: 'se', placement });
@@ -118,6 +131,19 @@ describe('createModel', () => {
       () => createModel('resnet20', { classes: 0 }),
       "A ResNet's classes must be a positive integer, not 0.",
     ],
+    [
+      () => createModel('resnet20', { attention: 'se', stages: [2, 4] }),
+      "The attention's stages must be some of the network's 1 to 3, not 4.",
+    ],
+    [
+      () => createModel('resnet18', { attention: 'se', stages: [0.5, 0] }),
+      "The attention's stages must be some of the network's 1 to 4, not 0.5 and 0.",
+    ],
+    [
+      () => createModel('resnet20', { attention: 'se', stages: [] }),
+      "The attention's stages must be some of the network's 1 to 3, not none.",
+    ],
+    [() => createModel('resnet20', { stages: [3] }), /Stages \[3\] were given .* no attention/],
     [() => createModel('resnet20', { attention: 'se', width: 8 }), /choose a ratio from 1 to 8/],
   ])('refuses what it cannot make, and says what to do: %s', (make, message) => {
     expect(make).toThrow(RequestError);

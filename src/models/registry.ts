@@ -13,6 +13,8 @@ export interface ModelOptions {
   readonly attention?: AttentionChoice;
   /** Where the slot is in a block. Default 'before-addition'. */
   readonly placement?: Placement;
+  /** Stages whose blocks have it, counted from 1. Default all. */
+  readonly stages?: readonly number[];
   /** Channels of the first stage. Default: the model's own. */
   readonly width?: number;
   /** How shortcuts change size. Default: the model's own. */
@@ -89,7 +91,15 @@ export function listModels(): readonly ModelEntry[] {
   return entries;
 }
 
-const OPTION_NAMES = ['classes', 'attention', 'placement', 'width', 'shortcut', 'seed'] as const;
+const OPTION_NAMES = [
+  'classes',
+  'attention',
+  'placement',
+  'stages',
+  'width',
+  'shortcut',
+  'seed',
+] as const;
 
 /** The values that an option may have, where they can be listed. */
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
@@ -118,7 +128,12 @@ export function createModel(id: string, options: ModelOptions = {}): ResNet {
       throw new RequestError(`Unknown ${name} '${value}'. ${suggestion(value, allowed)}`);
     }
   }
-  const { attention: choice, placement = 'before-addition', classes = 10, seed } = options;
+  const { attention: choice, placement = 'before-addition', stages, classes = 10, seed } = options;
+  if (stages !== undefined && choice === undefined) {
+    throw new RequestError(
+      `Stages [${stages.join(', ')}] were given for the attention, but no attention. Choose one, or leave the stages out.`,
+    );
+  }
   const model = new ResNet({
     block: entry.block,
     depths: entry.depths,
@@ -126,6 +141,7 @@ export function createModel(id: string, options: ModelOptions = {}): ResNet {
     classes,
     shortcut: options.shortcut ?? entry.shortcut,
     placement,
+    ...(stages !== undefined && { stages }),
     ...(choice !== undefined && {
       attention: (channels: number) => attention.createLayer(choice, channels),
     }),

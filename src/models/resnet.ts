@@ -25,6 +25,8 @@ export interface ResNetOptions {
   readonly placement?: Placement;
   /** Makes the attention of every block, for its number of output channels; default none. */
   readonly attention?: (channels: number) => Layer;
+  /** Stages whose blocks have the attention, counted from 1. Default all. */
+  readonly stages?: readonly number[];
 }
 
 /**
@@ -43,7 +45,7 @@ export class ResNet extends Module {
   readonly linear: Linear;
   readonly #stages: readonly Sequential[];
 
-  /** @throws RequestError if a size is not a positive integer */
+  /** @throws RequestError if a size is not a positive integer, or there is no such stage */
   constructor({
     block,
     depths,
@@ -52,6 +54,7 @@ export class ResNet extends Module {
     shortcut,
     placement = 'before-addition',
     attention,
+    stages = depths.map((_, stage) => stage + 1),
   }: ResNetOptions) {
     super();
     for (const [name, value] of Object.entries({ width, classes })) {
@@ -59,12 +62,17 @@ export class ResNet extends Module {
         throw new RequestError(`A ResNet's ${name} must be a positive integer, not ${value}.`);
       }
     }
+    checkStages(stages, depths.length);
     const Block = block === 'basic' ? BasicBlock : Bottleneck;
-    const options: BlockOptions = { shortcut, placement, attention };
     this.conv1 = new Conv2d(3, width, 3, { padding: 1, bias: false });
     this.bn1 = new BatchNorm2d(width);
     let channels = width;
     this.#stages = depths.map((depth, stage) => {
+      const options: BlockOptions = {
+        shortcut,
+        placement,
+        attention: stages.includes(stage + 1) ? attention : undefined,
+      };
       const blocks = Array.from({ length: depth }, (_, i) => {
         const inner = width * 2 ** stage;
         const made = new Block(channels, inner, stage > 0 && i === 0 ? 2 : 1, options);
@@ -84,4 +92,13 @@ export class ResNet extends Module {
     const features = this.#stages.reduce((map, stage) => stage.forward(map), stem);
     return this.linear.forward(features.mean([2, 3]));
   }
+}
+
+function checkStages(stages: readonly number[], count: number): void {
+  const wrong = stages.filter((stage) => !Number.isInteger(stage) || stage < 1 || stage > count);
+  if (stages.length > 0 && wrong.length === 0) return;
+  const given = stages.length === 0 ? 'none' : wrong.join(' and ');
+  throw new RequestError(
+    `The attention's stages must be some of the network's 1 to ${count}, not ${given}.`,
+  );
 }

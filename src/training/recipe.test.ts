@@ -35,7 +35,12 @@ describe('makeRecipe', () => {
   });
 
   it('survives being written to a file and read again', () => {
-    const recipe = makeRecipe({ attention: 'se', attentionOptions: { ratio: 8 }, milestones: [1] });
+    const recipe = makeRecipe({
+      attention: 'se',
+      attentionOptions: { ratio: 8 },
+      stages: [2, 3],
+      milestones: [1],
+    });
     expect(makeRecipe(JSON.parse(JSON.stringify(recipe)) as object)).toEqual(recipe);
   });
 
@@ -43,6 +48,8 @@ describe('makeRecipe', () => {
     const wrong = { learningRate: 1, epochs: 0, optimizer: 'lion' } as object;
     expect(() => makeRecipe(wrong)).toThrow(RequestError);
     expect(() => makeRecipe(wrong)).toThrow(/epochs: .*optimizer: .*learningRate/);
+    expect(() => makeRecipe({ stages: [0] })).toThrow(/stages\.0: /);
+    expect(() => makeRecipe({ stages: [] })).toThrow(/stages: /);
   });
 });
 

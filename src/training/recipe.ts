@@ -27,6 +27,8 @@ export const recipeSchema = z.strictObject({
   attentionOptions: z.record(z.string(), z.unknown()).default({}),
   /** Where in the block the mechanism stands. */
   placement: z.enum(['before-addition', 'after-addition']).default('before-addition'),
+  /** Stages of the network whose blocks have the mechanism, counted from 1; default all. */
+  stages: z.array(count).min(1).optional(),
   dataset: z.string().default('cifar100'),
   /** Folder or archive of the data set; not needed by 'shapes'. */
   data: z.string().optional(),

@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly resume?: string;
   /** Asks the run to save and stop. */
   readonly signal?: AbortSignal;
+  /** Threads within one operator. Default: one per core. */
+  readonly threads?: number;
   /** Start of the name of a profile by op of the training steps. */
   readonly profile?: string;
   readonly onStart?: (start: RunStart) => void;
@@ -70,7 +72,8 @@ export async function runTraining(
     );
   }
 
-  const runtime = await createRuntime(recipe.device);
+  const { threads } = options;
+  const runtime = await createRuntime(recipe.device, threads === undefined ? {} : { threads });
   let events: EventWriter | undefined;
   try {
     const folder =
@@ -156,14 +159,18 @@ export function loadSplit(recipe: Recipe, split: Split): Promise<ImageDataset> {
 
 /** The model of a recipe, initialised by its seed. */
 export function buildModel(recipe: Recipe, classes: number): ResNet {
-  const { model, attention, attentionOptions, placement, seed } = recipe;
+  const { model, attention, attentionOptions, placement, stages, seed } = recipe;
   if (attention === 'none' && Object.keys(attentionOptions).length > 0) {
     throw new RequestError('Options were given for the attention, but the attention is none.');
+  }
+  if (attention === 'none' && stages !== undefined) {
+    throw new RequestError('Stages were given for the attention, but the attention is none.');
   }
   return createModel(model, {
     classes,
     placement,
     seed,
+    ...(stages !== undefined && { stages }),
     ...(attention !== 'none' && {
       attention: { id: attention, options: attentionOptions as Record<string, OptionValue> },
     }),
