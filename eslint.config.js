@@ -67,7 +67,10 @@ export default defineConfig(
         {
           patterns: [
             { group: ['node:*'], message: notInABrowser },
-            { group: ['onnxruntime-node', 'tar', 'commander'], message: notInABrowser },
+            {
+              group: ['onnxruntime-node', '@napi-rs/*', 'tar', 'commander'],
+              message: notInABrowser,
+            },
             { group: ['**/node/**', '**/*.node.js'], message: notInABrowser },
           ],
         },

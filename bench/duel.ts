@@ -3,12 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { Contestant } from './contestant.js';
 import type { Ready } from './protocol.js';
 import { median } from './statistics.js';
+import { takeTurns, type Performance, type TurnSettings } from './turns.js';
 import { RECIPE, type Workload } from './workloads.js';
 
-export interface Settings {
-  readonly rounds: number;
-  /** Seconds that each contestant works in each round. */
-  readonly seconds: number;
+export interface Settings extends TurnSettings {
   /** A Python that has PyTorch. */
   readonly python: string | undefined;
   /** Threads for both sides. */
@@ -18,14 +16,9 @@ export interface Settings {
 }
 
 /** What one side did. */
-export interface Side {
-  readonly ready: Ready;
+export interface Side extends Performance {
   /** Images/s in each round. */
   readonly rates: readonly number[];
-  /** Seconds of each step of each round. */
-  readonly seconds: readonly (readonly number[])[];
-  /** Bytes. */
-  readonly peak: number;
 }
 
 export interface DuelResult {
@@ -38,9 +31,6 @@ export interface DuelResult {
 
 /** Both sides start from the same weights and batch, so they must compute the same. */
 const TOLERANCE = 1e-4;
-
-/** Threads that spin for a while after a step are asleep after this time. */
-const SETTLE_MILLISECONDS = 100;
 
 const scriptPath = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -69,39 +59,25 @@ export async function duel(
     const environment = { OMP_NUM_THREADS: String(threads) };
     return Contestant.start('PyTorch', python ?? '', ['-B', script, ...args], environment);
   };
-  const sides = [];
-  for (const name of names) {
-    const { contestant, ready } = await start(name);
-    // From the warm-up's fastest step: the first may compile.
-    const steps = Math.max(1, Math.round(settings.seconds / Math.min(...ready.warmUp)));
-    sides.push({ name, contestant, ready, steps, seconds: [] as (readonly number[])[] });
-  }
-  const [ours, theirs] = sides;
+  let difference: number | undefined;
+  const [ours, theirs] = await takeTurns(
+    names.map((name) => () => start(name)),
+    settings,
+    ([fovea, pytorch]) => {
+      if (fovea && pytorch) difference = compare(workload, fovea, pytorch);
+    },
+  );
   if (ours === undefined) throw new Error('There is no contestant.');
-  try {
-    const difference = theirs && compare(workload, ours.ready, theirs.ready);
-    for (let round = 0; round < settings.rounds; round++) {
-      // Whoever went first goes second in the next round.
-      for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
-        await new Promise((resolve) => setTimeout(resolve, SETTLE_MILLISECONDS));
-        side.seconds.push(await side.contestant.round(side.steps));
-      }
-    }
-    const finish = async ({ contestant, ready, seconds }: typeof ours): Promise<Side> => ({
-      ready,
-      seconds,
-      rates: seconds.map((steps) => workload.batch / median(steps)),
-      peak: (await contestant.end()).peak,
-    });
-    return {
-      workload,
-      fovea: await finish(ours),
-      ...(theirs && { pytorch: await finish(theirs) }),
-      ...(difference !== undefined && { difference }),
-    };
-  } finally {
-    for (const { contestant } of sides) contestant.kill();
-  }
+  const side = (performance: Performance): Side => ({
+    ...performance,
+    rates: performance.seconds.map((steps) => workload.batch / median(steps)),
+  });
+  return {
+    workload,
+    fovea: side(ours),
+    ...(theirs && { pytorch: side(theirs) }),
+    ...(difference !== undefined && { difference }),
+  };
 }
 
 function compare(workload: Workload, ours: Ready, theirs: Ready): number {

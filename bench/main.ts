@@ -7,6 +7,8 @@ import { parseArgs } from 'node:util';
 import { duel, type DuelResult, type Settings } from './duel.js';
 import { describeMachine, installedVersion } from './machine.js';
 import { measureLoop, type LoopResult } from './loop-process.js';
+import { MECHANISM_CASES } from './mechanism-cases.js';
+import { measureMechanism, mechanismTable, type MechanismResult } from './mechanisms.js';
 import { measurePeers, type PeerResult } from './peers.js';
 import { profile } from './profile.js';
 import { loopTable, memoryTable, peerTable, speedTable } from './report.js';
@@ -16,9 +18,10 @@ import { WORKLOADS, type Workload } from './workloads.js';
 const USAGE = `Usage: npm run bench -- [options]
 
   --only LIST      parts to run, separated by commas; a part is named by the start of its name:
-                   ${WORKLOADS.map(({ id }) => id).join(', ')}, overhead, peers
+                   ${WORKLOADS.map(({ id }) => id).join(', ')}, overhead, peers, and
+                   mechanisms, which runs only when it is named: mechanisms-se, for one of them
   --rounds N       rounds of each pair (default 7)
-  --seconds S      seconds that each side works in each round (default 2)
+  --seconds S      seconds that each side works in each round (default 2; mechanisms: 0.25)
   --threads N      threads for every side (default: one per core)
   --python PATH    a Python that has PyTorch (default: /usr/bin/python3, then python3)
   --peer-seconds S time limit for each task of a JavaScript peer (default 90)
@@ -39,7 +42,7 @@ function readOptions(): Options | undefined {
     options: {
       only: { type: 'string', default: '' },
       rounds: { type: 'string', default: '7' },
-      seconds: { type: 'string', default: '2' },
+      seconds: { type: 'string' },
       threads: { type: 'string' },
       python: { type: 'string' },
       'peer-seconds': { type: 'string', default: '90' },
@@ -56,11 +59,16 @@ function readOptions(): Options | undefined {
   };
   const { threads } = values;
   const only = values.only.split(',').filter((part) => part !== '');
-  const parts = [...WORKLOADS.map(({ id }) => id), 'overhead', 'peers'];
+  const mechanisms = MECHANISM_CASES.map(({ id }) => id);
+  const parts = [...WORKLOADS.map(({ id }) => id), 'overhead', 'peers', ...mechanisms];
   const unknown = only.find((part) => !parts.some((name) => name.startsWith(part)));
   if (unknown !== undefined) {
-    throw new Error(`--only: no part begins with '${unknown}'. Parts: ${parts.join(', ')}.`);
+    throw new Error(
+      `--only: no part begins with '${unknown}'. Parts: ${parts.slice(0, -mechanisms.length).join(', ')}, mechanisms.`,
+    );
   }
+  const onlyMechanisms = only.length > 0 && only.every((part) => part.startsWith('mechanisms'));
+  const seconds = values.seconds ?? (onlyMechanisms ? '0.25' : '2');
   return {
     only,
     peerSeconds: number('peer-seconds', values['peer-seconds']),
@@ -68,7 +76,7 @@ function readOptions(): Options | undefined {
     profile: values.profile,
     settings: {
       rounds: Math.round(number('rounds', values.rounds)),
-      seconds: number('seconds', values.seconds),
+      seconds: number('seconds', seconds),
       threads: threads === undefined ? availableParallelism() : number('threads', threads),
       threadsGiven: threads !== undefined,
       python: findPyTorch(values.python),
@@ -87,7 +95,10 @@ async function measure(options: Options, folder: string): Promise<void> {
   const { settings, only, peerSeconds } = options;
   const chosen = (name: string) => only.length === 0 || only.some((part) => name.startsWith(part));
   const setups = new Map<Workload, string>();
-  for (const workload of WORKLOADS) {
+  const mechanisms = MECHANISM_CASES.filter(({ id }) => only.length > 0 && chosen(id));
+  // The peers start from the setups of all workloads.
+  const needed = WORKLOADS.filter(({ id }) => chosen(id) || chosen('peers'));
+  for (const workload of needed) {
     const file = join(folder, `${workload.id}.safetensors`);
     await writeSetup(workload, file);
     setups.set(workload, file);
@@ -140,9 +151,16 @@ async function measure(options: Options, folder: string): Promise<void> {
     print(peerTable(peers, duels));
   }
 
+  const measured: MechanismResult[] = [];
+  for (const one of mechanisms) {
+    progress(one.id);
+    measured.push(await measureMechanism(one, folder, settings));
+  }
+  if (measured.length > 0) print(mechanismTable(measured));
+
   if (options.json !== undefined) {
     const versions = { node: process.version, onnxruntime: installedVersion('onnxruntime-node') };
-    const raw = { machine, versions, settings, duels, loops, peers };
+    const raw = { machine, versions, settings, duels, loops, peers, mechanisms: measured };
     writeFileSync(options.json, `${JSON.stringify(raw, null, 1)}\n`);
   }
 }

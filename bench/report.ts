@@ -5,7 +5,7 @@ import type { PeerResult } from './peers.js';
 import { median, summarize } from './statistics.js';
 import { MEMORY_GOAL, OVERHEAD_GOAL, type Workload } from './workloads.js';
 
-function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [line(headings), line(headings.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -40,7 +40,32 @@ export {
   type Safetensors,
   type StoredTensor,
 } from './weights/safetensors.js';
+export { isPytorch, readPytorch, type PytorchFile } from './weights/pytorch.js';
+export { exportOnnx, exposedNames, type ExportOptions } from './weights/export-onnx.js';
 export * from './inspect/cost.js';
+export * from './inspect/run-once.js';
+export * from './inspect/trace.js';
+export {
+  beyondTolerance,
+  compareWithGolden,
+  GOLDEN_TOLERANCE,
+  readGolden,
+  type GoldenCase,
+  type GoldenDifference,
+  type GoldenSubject,
+} from './inspect/golden.js';
+export { evaluateOn, verifyCase, type Verification } from './inspect/verify.js';
+
+// Seeing
+export { lookInside, type Exposed, type Inside } from './inspect/exposed.js';
+export { gradCam, lastFeatureMap } from './inspect/grad-cam.js';
+export { energy, localise, pointing, type Localisation } from './inspect/localisation.js';
+export { resizePlane, type Plane } from './inspect/plane.js';
+export { enlargeImage, overlay, type Picture } from './inspect/picture.js';
+export { views, type Place, type View, type Views, type ViewOptions } from './inspect/views.js';
+export { look, type Looked } from './experiments/look.js';
+export { localiseRun, type LocaliseOptions } from './experiments/localise.js';
+export type { Explanation, LocalisationScore } from './experiments/explanation.js';
 
 // Training
 export {
@@ -71,4 +96,4 @@ export {
   type Recipe,
   type RecipeInput,
 } from './training/recipe.js';
-export { readCheckpoint, writeCheckpoint } from './training/checkpoint.js';
+export { readCheckpoint, writeCheckpoint, type Checkpoint } from './training/checkpoint.js';

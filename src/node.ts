@@ -8,6 +8,7 @@ export {
   saveTensors,
   writeFileAtomic,
 } from './weights/node/files.js';
+export { convertWeights, type Converted, type ConvertOptions } from './weights/node/convert.js';
 export { RunFolder, type Summary } from './training/node/run-folder.js';
 export {
   buildModel,
@@ -21,3 +22,22 @@ export {
   type Evaluation,
   type EvaluationRequest,
 } from './training/node/evaluate.js';
+export { exportWeights, type Exported, type ExportRequest } from './training/node/export.js';
+export { explainRun, type ExplainOptions } from './experiments/node/explain.js';
+export {
+  Comparison,
+  type CompareOptions,
+  type CompareRequest,
+  type RunState,
+} from './experiments/node/comparison.js';
+export { conclude, type ConcludeOptions } from './experiments/node/conclude.js';
+export { writeReport, type WrittenReport } from './experiments/node/report.js';
+export {
+  makeSettings,
+  parseVariants,
+  plannedRuns,
+  type CompareSettings,
+  type PlannedRun,
+  type Variant,
+} from './experiments/settings.js';
+export { reportData, type ReportData } from './experiments/report/data.js';

@@ -1,5 +1,4 @@
 /** The `fovea` command as a person meets it: the built program, in a process of its own. */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import {
   cp,
@@ -15,98 +14,34 @@ import {
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createModel } from '../src/models/index.js';
-import { readTensors, saveTensors } from '../src/weights/node/files.js';
+import { saveTensors } from '../src/weights/node/files.js';
 import type { StoredTensor } from '../src/weights/safetensors.js';
-
-const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
-const FULL_DISK = new URL('full-disk.mjs', import.meta.url).href;
-
-interface Result {
-  /** Null if a signal ended the process. */
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Conditions {
-  /** Told everything that the program prints, as it comes. */
-  readonly onOutput?: (printed: string, child: ChildProcess) => void;
-  /** A module for node to load first. */
-  readonly preload?: string;
-}
+import {
+  expectNoTrace,
+  expectSameRun,
+  metricsOf,
+  runFovea,
+  when,
+  type Conditions,
+  type Result,
+} from './support/command.js';
 
 let folder: string;
 const at = (...names: string[]) => join(folder, ...names);
+const fovea = (args: readonly string[], conditions?: Conditions) =>
+  runFovea(folder, args, conditions);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fovea-cli-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-function fovea(args: readonly string[], { onOutput, preload }: Conditions = {}): Promise<Result> {
-  const child = spawn(
-    process.execPath,
-    [...(preload === undefined ? [] : ['--import', preload]), MAIN, ...args],
-    { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, COLUMNS: '80' } },
-  );
-  const printed = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
-      printed[name] += text;
-      onOutput?.(printed.stdout + printed.stderr, child);
-    });
-  }
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, ...printed }));
-  });
-}
-
-/** Sends a signal once, when the program has printed `text`. */
-function when(text: string, signal: NodeJS.Signals): NonNullable<Conditions['onOutput']> {
-  let sent = false;
-  return (printed, child) => {
-    if (sent || !printed.includes(text)) return;
-    sent = true;
-    child.kill(signal);
-  };
-}
-
-/** Whatever goes wrong, nobody is shown the inside of the program. */
-function expectNoTrace({ stderr }: Result): void {
-  expect(stderr).not.toMatch(/^\s+at .*:\d+/m);
-  expect(stderr).not.toMatch(/internal error|Napi|core dumped|UnhandledPromise/);
-}
-
 const SMALL = ['--dataset', 'shapes', '--model', 'resnet20', '--limit-val', '50'];
 const RUN = [...SMALL, '--limit-train', '64', '--batch-size', '8', '--epochs', '2'];
-
-async function metricsOf(run: string): Promise<object[]> {
-  const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trim().split('\n');
-  return lines.map((line) => {
-    const figures = Object.entries(JSON.parse(line) as Record<string, number>);
-    return Object.fromEntries(figures.filter(([name]) => !/^seconds|per_second$/.test(name)));
-  });
-}
-
-/** Two runs came to the same: bits of every tensor, and all figures but times. */
-async function expectSameRun(one: string, other: string): Promise<void> {
-  expect(await metricsOf(one)).toEqual(await metricsOf(other));
-  for (const file of ['last.safetensors', 'best.safetensors']) {
-    const [first, second] = [
-      await readTensors(join(one, file)),
-      await readTensors(join(other, file)),
-    ];
-    expect(first.tensors.size).toBeGreaterThan(100);
-    expect(first.tensors).toEqual(second.tensors);
-  }
-}
 
 describe('a wrong request', () => {
   it.concurrent.each([
@@ -128,6 +63,16 @@ describe('a wrong request', () => {
       'options without an attention',
       'train --attention-options ratio=8',
       /Options were given for the attention, but the attention is none/,
+    ],
+    [
+      'stages without an attention',
+      'train --stages 3',
+      /Stages were given for the attention, but the attention is none/,
+    ],
+    [
+      'a stage that the network has not',
+      'train --model resnet20 --attention se --stages 2,4',
+      /some of the network's 1 to 3, not 4/,
     ],
     [
       'an attention that does not fit the channels',
@@ -299,9 +244,10 @@ describe('a run', () => {
       'config.json',
       'last.safetensors',
       'metrics.jsonl',
+      'previous.safetensors',
       'summary.json',
     ]);
-    expect(files).toHaveLength(6);
+    expect(files).toHaveLength(7);
     const { folder: path, ...rest } = summary;
     expect(path).toBe(at('whole'));
     expect(JSON.parse(await readFile(at('whole', 'summary.json'), 'utf8'))).toEqual(rest);
@@ -383,7 +329,7 @@ describe('a run', () => {
 
     await rm(at('killed'), { recursive: true });
     const early = await copy('killed');
-    for (const name of ['last', 'best']) await rm(join(early, `${name}.safetensors`));
+    for (const name of ['last', 'previous', 'best']) await rm(join(early, `${name}.safetensors`));
     await rm(join(early, 'summary.json'));
     const restarted = await fovea(['train', '--resume', 'killed']);
     expect(restarted.stdout).toContain('Continuing from the beginning: no step was saved.');
@@ -415,17 +361,6 @@ describe('a run', () => {
     expect(whole).toMatchObject({ val_top1: top1 });
   });
 
-  it('that cannot save for want of space keeps the checkpoint before, and goes on from it', async () => {
-    const full = await fovea(['train', ...RUN, '--output', 'full'], { preload: FULL_DISK });
-    expect(full.code).toBe(1);
-    expectNoTrace(full);
-    expect(full.stderr).toMatch(/the disk is full.*after epoch 1 is kept.*fovea train --resume/s);
-    expect(await readdir(at('full'))).not.toContainEqual(expect.stringContaining('.tmp'));
-    const resumed = await fovea(['train', '--resume', 'full']);
-    expect(resumed.code).toBe(0);
-    await expectSameRun(at('full'), at('whole'));
-  });
-
   it('does not write over another one, or over files of its names', async () => {
     await expectRefusal(
       ['train', ...RUN, '--output', 'whole'],
@@ -448,18 +383,6 @@ describe('a run', () => {
   it('that is complete is not continued', async () => {
     await expectRefusal(['train', '--resume', 'whole'], /whole is already complete, with 2 epochs/);
     await expectRefusal(['train', '--resume', 'whole', '--output', 'x'], /leave --output out/);
-  });
-
-  it.each([
-    ['is truncated', (bytes: Uint8Array) => bytes.subarray(0, 5000), /last.safetensors: /],
-    ['is something else', () => Buffer.from('{}'), /last.safetensors: /],
-  ])('whose checkpoint %s says so', async (what, damage, message) => {
-    const damaged = await copy(`checkpoint ${what}`);
-    const file = join(damaged, 'last.safetensors');
-    const bytes = damage(await readFile(file));
-    await writeFile(file, bytes);
-    await expectRefusal(['train', '--resume', damaged], message);
-    expect(await readFile(file)).toEqual(Buffer.from(bytes));
   });
 
   it('whose checkpoint is of another network says so, and so does a damaged config.json', async () => {
@@ -541,7 +464,7 @@ describe('what there is', () => {
     const { stdout, code } = await fovea(['list']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^resnet18 +11,220,132 +555,468,800 /m);
-    expect(stdout).toMatch(/^se +580 +512 +channel +Squeeze-and-Excitation +ratio=16/m);
+    expect(stdout).toMatch(/^se +channel +2018 +1709\.01507 +580 +512 +Squeeze-and-Excitation$/m);
     expect(stdout).toMatch(/^cifar100 +50,000 +10,000 +100 /m);
   });
 
@@ -553,6 +476,21 @@ describe('what there is', () => {
     );
     expect(attention).toContainEqual(expect.objectContaining({ id: 'se', parameters: 580 }));
     expect(datasets?.map(({ id }) => id)).toEqual(['cifar10', 'cifar100', 'shapes']);
+  });
+
+  it('fovea list attention/ID tells paper, options, gates and steps of one mechanism', async () => {
+    const { stdout, code } = await fovea(['list', 'attention/se']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Hu, Shen and Sun, CVPR 2018; arXiv 1709.01507');
+    expect(stdout).toContain('options: ratio=16, bias=true, squeeze=avg');
+    expect(stdout).toContain('Exposes channel [1, 64, 1, 1]');
+    expect(stdout).toMatch(/^2 +reduce \(Conv2d\) +1 +\[1, 4, 1, 1\]$/m);
+  });
+
+  it('fovea list suggests the nearest mechanism for one that it does not know', async () => {
+    const { stderr, code } = await fovea(['list', 'attention/sagn']);
+    expect(code).toBe(2);
+    expect(stderr).toContain("Did you mean 'attention/sagan'");
   });
 
   it('fovea cost adds up its layers', async () => {
@@ -576,7 +514,7 @@ describe('what there is', () => {
     expect(code).toBe(0);
   });
 
-  it.each(['', 'train', 'eval', 'data', 'list', 'cost'])(
+  it.each(['', 'train', 'eval', 'export', 'convert', 'data', 'list', 'cost'])(
     'the help of `fovea %s` fits a terminal of 80 columns',
     async (command) => {
       const { stdout, code } = await fovea([...(command ? [command] : []), '--help']);

@@ -3,32 +3,20 @@
  * GPU, SwiftShader from a Chromium that is installed serves, together with the Vulkan loader.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { createRuntime } from '../src/runtime/node/create.js';
+import { gpuEnvironment } from './support/gpu-environment.js';
 import type { GpuAnswer } from './support/gpu-process.js';
 import { plain, type PlainTraining } from './support/plain-training.js';
 import { expectSameTraining } from './support/same-training.js';
 import { tinyTraining } from './support/tiny-training.js';
 
-const SWIFTSHADER = [
-  '/usr/lib/chromium/vk_swiftshader_icd.json',
-  '/usr/lib/chromium-browser/vk_swiftshader_icd.json',
-  '/opt/google/chrome/vk_swiftshader_icd.json',
-];
-
-/** The environment of a process that may use WebGPU: with SwiftShader, unless a driver is named already. */
-function environment(): NodeJS.ProcessEnv {
-  const driver = SWIFTSHADER.find((path) => existsSync(path));
-  return driver === undefined ? process.env : { VK_ICD_FILENAMES: driver, ...process.env };
-}
-
 async function ask(): Promise<GpuAnswer> {
   const child = spawn(
     process.execPath,
     ['--import', 'tsx', join(import.meta.dirname, 'support/gpu-process.ts')],
-    { env: environment(), stdio: ['ignore', 'pipe', 'pipe'] },
+    { env: gpuEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let [output, errors] = ['', ''];
   child.stdout.on('data', (chunk) => (output += String(chunk)));

@@ -24,6 +24,11 @@ export interface AttentionEntry {
   readonly keepsShape: boolean;
   /** Every option with its default. */
   readonly options: Readonly<Record<string, OptionValue>>;
+  /**
+   * Options that follow from the size of the maps, for a mechanism that is made for maps of one size.
+   * Default: none do.
+   */
+  optionsFor(height: number, width: number): Readonly<Record<string, OptionValue>>;
   /** Builds the module for feature maps [B, channels, H, W]; all options are given. */
   create(channels: number, options: Readonly<Record<string, OptionValue>>): Module;
 }
@@ -31,13 +36,15 @@ export interface AttentionEntry {
 /** A mechanism's own declaration, in which its options have their own types. */
 export interface Mechanism<Options extends object> extends Omit<
   AttentionEntry,
-  'options' | 'create' | 'inputs' | 'keepsShape'
+  'options' | 'optionsFor' | 'create' | 'inputs' | 'keepsShape'
 > {
   /** Default 1. */
   readonly inputs?: number;
   /** Default true. */
   readonly keepsShape?: boolean;
   readonly options: Options;
+  /** Default: no option follows from the size of the maps. */
+  optionsFor?(height: number, width: number): Partial<Options>;
   create(channels: number, options: Options): Module;
 }
 
@@ -46,5 +53,6 @@ export function defineMechanism<Options extends object>(
   mechanism: Mechanism<Options>,
 ): AttentionEntry {
   // The only place where the options' type is erased: the registry completes and checks what it passes on.
-  return { inputs: 1, keepsShape: true, ...mechanism } as unknown as AttentionEntry;
+  const defaults = { inputs: 1, keepsShape: true, optionsFor: () => ({}) };
+  return { ...defaults, ...mechanism } as unknown as AttentionEntry;
 }

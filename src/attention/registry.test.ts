@@ -41,9 +41,7 @@ describe('the registry of attention', () => {
         expect(() => attention.createLayer({ id }, 64)).toThrow(/cannot stand in a network's slot/);
         return;
       }
-      // The joint form of CBAM is made for one size of map.
-      const options = id === 'cbam-joint' ? { positions: 64 } : {};
-      const layer = attention.createLayer({ id, options }, 64);
+      const layer = attention.createLayer({ id, options: entry.optionsFor(8, 8) }, 64);
       expect(layer.forward(input('x', [2, 64, 8, 8])).shape).toEqual([2, 64, 8, 8]);
     },
   );

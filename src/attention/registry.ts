@@ -15,6 +15,7 @@ import { osra } from './fusion/osra.js';
 import { safm } from './fusion/safm.js';
 import { cbam } from './hybrid/cbam.js';
 import { cbamChannel } from './hybrid/channel-gate.js';
+import { danetHead } from './hybrid/danet-head.js';
 import { danetChannel, danetPosition } from './hybrid/danet.js';
 import { cbamJoint } from './hybrid/joint-cbam.js';
 import { cbamSpatial } from './hybrid/spatial-gate.js';
@@ -39,6 +40,7 @@ const mechanisms: readonly AttentionEntry[] = [
   cbamJoint,
   danetPosition,
   danetChannel,
+  danetHead,
   gatedFusion,
   msf,
   mfe,

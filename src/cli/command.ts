@@ -57,6 +57,15 @@ export function wholeList(least = 0): (text: string) => number[] {
   return (text) => (text.trim() === '' ? [] : text.split(',').map(whole(least)));
 }
 
+/** A parser for commander: the size of an image, `3,32,32`. */
+export function imageShape(text: string): number[] {
+  const shape = wholeList(1)(text);
+  if (shape.length !== 3) {
+    throw new InvalidArgumentError('Expected channels, height and width, as 3,32,32.');
+  }
+  return shape;
+}
+
 /** A parser for commander: `ratio=8,bias=false` as an object of numbers, booleans and strings. */
 export function settings(text: string): Record<string, number | boolean | string> {
   const entries = text.split(',').map((part) => {

@@ -5,6 +5,7 @@ import type { PlannedRun } from '../experiments/settings.js';
 import type { EpochMetrics } from '../training/metrics.js';
 import type { RunStart } from '../training/node/run.js';
 import type { StepProgress } from '../training/train.js';
+import { counted } from '../experiments/report/format.js';
 import { duration } from './progress.js';
 
 /** A run under way. */
@@ -49,6 +50,16 @@ export class CompareProgress {
     };
   }
 
+  /** What follows the runs: another network is looked into, or all of them are timed. */
+  stage(stage: PlannedRun | 'latency', done: number, total: number): void {
+    const line =
+      stage === 'latency'
+        ? 'Timing a forward pass of every network'
+        : `Looking into ${stage.name} (${done + 1} of ${total})`;
+    if (this.terminal) logUpdate(line);
+    else this.write(line);
+  }
+
   end(): void {
     if (this.terminal) logUpdate.done();
   }
@@ -61,12 +72,12 @@ export class CompareProgress {
     const labels = [...new Set(plan.map(({ variant }) => variant.label))];
     const seeds = new Set(plan.map(({ seed }) => seed)).size;
     this.write(
-      `${first?.recipe.model ?? ''} on ${first?.recipe.dataset ?? ''}: ${labels.join(', ')}; ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}, ${this.epochsPerRun} epochs`,
+      `${first?.recipe.model ?? ''} on ${first?.recipe.dataset ?? ''}: ${labels.join(', ')}; ${counted(seeds, 'seed')}, ${counted(this.epochsPerRun, 'epoch')}`,
     );
     this.write(
       this.finished === 0
-        ? `${this.total} runs`
-        : `${this.total} runs, ${this.finished} of them done before`,
+        ? counted(this.total, 'run')
+        : `${counted(this.total, 'run')}, ${this.finished} of them done before`,
     );
   }
 
@@ -74,7 +85,9 @@ export class CompareProgress {
     const from = resumedAt?.epoch ?? 0;
     this.active.set(name, { from, done: from, line: '' });
     this.say(
-      resumedAt ? `${name}: going on after epoch ${from}` : `${name}: ${parameters} parameters`,
+      resumedAt
+        ? `${name}: going on in epoch ${from + 1}, after ${counted(resumedAt.iteration, 'step')}`
+        : `${name}: ${parameters.toLocaleString('en-US')} parameters`,
     );
   }
 

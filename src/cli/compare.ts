@@ -1,25 +1,31 @@
 import { Command } from 'commander';
 import { FoveaError } from '../errors.js';
-import { Comparison } from '../experiments/node/comparison.js';
+import { Comparison, share } from '../experiments/node/comparison.js';
+import { conclude } from '../experiments/node/conclude.js';
+import type { WrittenReport } from '../experiments/node/report.js';
 import { parseVariants } from '../experiments/settings.js';
-import { interruptible, whole } from './command.js';
+import { interruptible, printJson, whole } from './command.js';
 import { CompareProgress } from './compare-progress.js';
 import { addSharedRecipeOptions, sharedRecipeFrom } from './recipe-options.js';
+import { reportSummary } from './report-summary.js';
 
 interface CompareFlags {
   readonly attention?: string;
   readonly seeds?: number;
   readonly output?: string;
   readonly jobs?: number;
+  readonly json?: boolean;
+  readonly model: string;
+  readonly dataset: string;
 }
 
 export function compareCommand(): Command {
   const command = new Command('compare')
     .summary('mechanisms against each other and the baseline, over several seeds')
     .description(
-      'Train a network with each of several attention mechanisms, and without, over several seeds,\n' +
-        'and report the differences with their uncertainty. Ctrl-C saves and stops; the same command\n' +
-        'goes on. Finished runs are never repeated.',
+      'Train a network with each of several attention mechanisms, and without, over several seeds;\n' +
+        'report the differences with their uncertainty, and what each network looks at. Ctrl-C saves\n' +
+        'and stops; the same command goes on. Finished runs are never repeated.',
     )
     .optionsGroup('Comparison:')
     .option(
@@ -30,37 +36,65 @@ export function compareCommand(): Command {
     .option('--output <folder>', 'its folder (default: comparisons/MODEL-DATASET)')
     .option(
       '--jobs <n>',
-      'runs at a time, each with its share of the cores (default: 1)',
+      'runs at a time, each with its share of the cores\n(default: one for each core, at most 4)',
       whole(1),
-    );
+    )
+    .option('--json', 'print the report as JSON at the end');
   addSharedRecipeOptions(command);
   return command.action(async () => {
-    const { attention, seeds, output, jobs } = command.opts<CompareFlags>();
+    const { attention, seeds, output, jobs, json, model, dataset } = command.opts<CompareFlags>();
     const recipe = sharedRecipeFrom(command);
-    const { model, dataset } = command.opts<{ model: string; dataset: string }>();
+    // Said before anything is written.
+    share(jobs, recipe.device ?? 'cpu');
     const comparison = await Comparison.open(output ?? `comparisons/${model}-${dataset}`, {
       ...(attention !== undefined && { variants: parseVariants(attention) }),
       ...(seeds !== undefined && { seeds: Array.from({ length: seeds }, (_, i) => i + 1) }),
       recipe,
     });
-    const progress = new CompareProgress();
-    const states = await interruptible(
-      (signal) =>
-        comparison
-          .run({
-            signal,
-            ...(jobs !== undefined && { jobs }),
-            ...(recipe.data !== undefined && { data: recipe.data }),
-            ...progress.listeners,
-          })
-          .finally(() => progress.end()),
+    const progress = json
+      ? new CompareProgress(false, (line) => void process.stderr.write(`${line}\n`))
+      : new CompareProgress();
+    const written = await interruptible(
+      (signal) => carryOut(comparison, { signal, jobs, data: recipe.data }, progress),
       'Stopping after the steps that are under way, and saving. Press Ctrl-C again to stop at once.',
     );
-    const failed = [...states].filter(([, { state }]) => state === 'failed');
-    if (failed.length > 0) {
-      throw new FoveaError(
-        `${failed.length} of ${states.size} runs failed; the same command tries them again:\n${failed.map(([name, { message }]) => `  ${name}: ${message ?? ''}`).join('\n')}`,
-      );
-    }
+    if (json) printJson(written.report);
+    else process.stdout.write(`\n${reportSummary(written)}`);
+    refuseFailures(written);
   });
+}
+
+async function carryOut(
+  comparison: Comparison,
+  asked: { signal: AbortSignal; jobs: number | undefined; data: string | undefined },
+  progress: CompareProgress,
+): Promise<WrittenReport> {
+  const { signal, jobs, data } = asked;
+  try {
+    await comparison.run({
+      signal,
+      ...(jobs !== undefined && { jobs }),
+      ...(data !== undefined && { data }),
+      ...progress.listeners,
+    });
+    return await conclude(comparison, {
+      signal,
+      ...(data !== undefined && { data }),
+      onStage: (stage, done, total) => progress.stage(stage, done, total),
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+/** The report is there, but not of everything that was asked for. */
+function refuseFailures({ report }: WrittenReport): void {
+  const failed = report.runs.filter(({ state }) => state === 'failed');
+  if (failed.length === 0) return;
+  const reasons = failed.map(
+    ({ name, message }) => `  ${name}: ${message ?? 'no reason is known'}`,
+  );
+  throw new FoveaError(
+    `${failed.length} of ${report.planned} runs failed. The same command tries them again:\n${reasons.join('\n')}`,
+  );
 }

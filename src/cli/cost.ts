@@ -1,9 +1,9 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { cost, layerCosts } from '../inspect/cost.js';
 import { formatShape } from '../tensor/shape.js';
 import { buildModel } from '../training/node/run.js';
 import { makeRecipe } from '../training/recipe.js';
-import { grouped, printJson, table, whole, wholeList } from './command.js';
+import { grouped, imageShape, printJson, table, whole } from './command.js';
 import { addModelOptions, recipeFrom } from './recipe-options.js';
 
 interface CostFlags {
@@ -47,12 +47,4 @@ export function costCommand(): Command {
         `${grouped(total.macs)} multiply-adds for an image ${formatShape(input)}\n`,
     );
   });
-}
-
-function imageShape(text: string): number[] {
-  const shape = wholeList(1)(text);
-  if (shape.length !== 3) {
-    throw new InvalidArgumentError('Expected channels, height and width, as 3,32,32.');
-  }
-  return shape;
 }

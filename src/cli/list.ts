@@ -1,88 +1,144 @@
 import { Command } from 'commander';
-import { attention, type AttentionEntry } from '../attention/index.js';
+import { attention, type AttentionEntry, type OptionValue } from '../attention/index.js';
 import { DATASETS } from '../data/catalog.js';
-import { cost, type Cost } from '../inspect/cost.js';
+import { RequestError } from '../errors.js';
+import { cost, multiplyAccumulates } from '../inspect/cost.js';
+import { traceForward, traceSteps, type TraceStep } from '../inspect/trace.js';
 import { createModel, listModels } from '../models/index.js';
-import { printJson, table } from './command.js';
+import { suggestion } from '../suggest.js';
+import { elementCount, formatShape, type Shape } from '../tensor/shape.js';
+import { grouped, printJson, table } from './command.js';
 
 /** What models are counted with. */
 const CLASSES = 100;
-/** What a mechanism is counted on: a feature map [C, H, W]. */
-const FEATURE_MAP = [64, 32, 32] as const;
+/** What a mechanism is counted on: feature maps [B, C, H, W]. */
+const FEATURE_MAP = [1, 64, 32, 32] as const;
+/** The last column of a table is cut where a terminal ends; what is piped into a program is not. */
+const WIDTH = process.stdout.isTTY ? process.stdout.columns : Infinity;
+
+const PARTS = ['models', 'attention', 'datasets'] as const;
 
 export function listCommand(): Command {
   const command = new Command('list')
     .summary('models, attention mechanisms and data sets')
     .description('Models, attention mechanisms and data sets, with what they cost.')
-    .option('--json', 'print all that is known of them as JSON');
-  return command.action(() => {
-    if (command.opts<{ json?: boolean }>().json) printJson(everything());
-    else process.stdout.write(asText(everything()));
+    .argument('[what]', `${PARTS.join(', ')}, or one mechanism: attention/ID`)
+    .option('--json', 'print all that is known as JSON')
+    .addHelpText(
+      'after',
+      '\nfovea list                  an overview\n' +
+        'fovea list attention        papers, options and defaults of all mechanisms\n' +
+        'fovea list attention/cbam   one mechanism: also its gates, and its steps',
+    );
+  return command.action((what: string | undefined) => {
+    const { json } = command.opts<{ json?: boolean }>();
+    const [answer, text] = answerTo(what);
+    if (json) printJson(answer);
+    else process.stdout.write(text);
   });
 }
 
-function everything() {
+/** What was asked for: for a program, and for a person. */
+function answerTo(what: string | undefined): readonly [unknown, string] {
+  if (what === undefined) {
+    const all = { models: models(), attention: mechanisms(), datasets: datasets() };
+    const overview = [
+      modelTable(all.models),
+      attentionTable(all.attention),
+      datasetTable(all.datasets),
+    ];
+    return [all, overview.join('\n')];
+  }
+  if (what === 'models') return [models(), modelTable(models())];
+  if (what === 'datasets') return [datasets(), datasetTable(datasets())];
+  if (what === 'attention') return [mechanisms(), mechanisms().map(paragraph).join('\n')];
+  const id = what.replace(/^attention\//, '');
+  const ids = attention.list().map((entry) => entry.id);
+  if (!ids.includes(id)) {
+    const names = [...PARTS, ...ids.map((one) => `attention/${one}`)];
+    throw new RequestError(`There is no '${what}' to list. ${suggestion(what, names)}`);
+  }
+  const one = mechanism(attention.get(id));
+  return [one, story(one)];
+}
+
+function models() {
+  return listModels().map((entry) => ({
+    ...entry,
+    classes: CLASSES,
+    ...cost(createModel(entry.id, { classes: CLASSES }), entry.input),
+  }));
+}
+
+function datasets() {
+  return Object.values(DATASETS);
+}
+
+function mechanisms(): Listed[] {
+  return attention.list().map(mechanism);
+}
+
+/** A mechanism, and what it does with feature maps of one size. */
+interface Listed extends AttentionEntry {
+  readonly featureMap: Shape;
+  readonly parameters: number;
+  readonly macs: number;
+  readonly outputs: readonly Shape[];
+  readonly exposes: readonly { readonly name: string; readonly shape: Shape }[];
+  readonly steps: readonly TraceStep[];
+}
+
+// What JSON has no form for, the functions of an entry, it leaves out.
+function mechanism(entry: AttentionEntry): Listed {
+  const [, channels, height, width] = FEATURE_MAP;
+  const module = attention.create(entry.id, channels, entry.optionsFor(height, width));
+  const trace = traceForward(
+    module,
+    Array.from({ length: entry.inputs }, () => FEATURE_MAP),
+  );
   return {
-    models: listModels().map((entry) => ({
-      ...entry,
-      classes: CLASSES,
-      ...cost(createModel(entry.id, { classes: CLASSES }), entry.input),
-    })),
-    // What JSON has no form for, the function that builds the mechanism, it leaves out.
-    attention: attention.list().map((entry) => ({
-      ...entry,
-      featureMap: FEATURE_MAP,
-      ...costOfMechanism(entry),
-    })),
-    datasets: Object.values(DATASETS),
+    ...entry,
+    featureMap: FEATURE_MAP,
+    parameters: module.parameterCount(),
+    macs: multiplyAccumulates(trace.outputs),
+    outputs: trace.outputs.map(({ shape }) => shape),
+    exposes: [...trace.exposed].map(([name, { shape }]) => ({ name, shape })),
+    steps: traceSteps(trace),
   };
 }
 
-/** Mechanisms that join several maps, or change their shape, are built but not run. */
-function costOfMechanism({
-  id,
-  inputs,
-  keepsShape,
-  options,
-}: AttentionEntry): Pick<Cost, 'parameters'> & { macs: number | null } {
-  const [channels, height, width] = FEATURE_MAP;
-  // A mechanism that is made for maps of one size is told which.
-  const given = 'positions' in options ? { positions: height * width } : {};
-  if (inputs === 1 && keepsShape) {
-    return cost(attention.createLayer({ id, options: given }, channels), FEATURE_MAP);
-  }
-  return { parameters: attention.create(id, channels, given).parameterCount(), macs: null };
-}
-
-function asText({
-  models,
-  attention: mechanisms,
-  datasets,
-}: ReturnType<typeof everything>): string {
-  return [
-    `Models (--model), for ${CLASSES} classes and images of 3x32x32:\n`,
+function modelTable(listed: ReturnType<typeof models>): string {
+  return (
+    `Models (--model), for ${CLASSES} classes and images of 3x32x32:\n\n` +
     table([
       ['id', 'parameters', 'multiply-adds', 'network'],
-      ...models.map(({ id, parameters, macs, title }) => [id, parameters, macs, title]),
+      ...listed.map(({ id, parameters, macs, title }) => [id, parameters, macs, title]),
+    ])
+  );
+}
+
+function attentionTable(listed: readonly Listed[]): string {
+  const rows = table([
+    ['id', 'domain', 'year', 'arXiv', 'parameters', 'multiply-adds', 'mechanism'],
+    ...listed.map(({ id, domain, year, arxiv, parameters, macs, title }) => [
+      id,
+      domain,
+      String(year),
+      arxiv ?? '-',
+      parameters,
+      macs,
+      title,
     ]),
-    `\nAttention (--attention), on feature maps of ${FEATURE_MAP.join('x')}:\n`,
-    table([
-      ['id', 'parameters', 'multiply-adds', 'domain', 'mechanism', 'options'],
-      ...mechanisms.map(({ id, parameters, macs, domain, title, options }) => [
-        id,
-        parameters,
-        macs ?? 'n/a',
-        domain,
-        title,
-        Object.entries(options)
-          .map(([name, value]) => `${name}=${String(value)}`)
-          .join(','),
-      ]),
-    ]),
-    '\nData sets (--dataset):\n',
+  ]);
+  return `Attention (--attention), on feature maps ${formatShape(FEATURE_MAP)}:\n\n${cut(rows)}`;
+}
+
+function datasetTable(listed: ReturnType<typeof datasets>): string {
+  return (
+    'Data sets (--dataset):\n\n' +
     table([
       ['id', 'train', 'val', 'classes', 'size', 'data set'],
-      ...datasets.map(({ id, train, val, classes, channels, height, width, title }) => [
+      ...listed.map(({ id, train, val, classes, channels, height, width, title }) => [
         id,
         train,
         val,
@@ -90,6 +146,59 @@ function asText({
         `${channels}x${height}x${width}`,
         title,
       ]),
-    ]),
-  ].join('');
+    ])
+  );
+}
+
+/** Lines cut to the terminal's width. */
+function cut(text: string): string {
+  return text.replace(/.+/g, (line) =>
+    line.length > WIDTH ? `${line.slice(0, WIDTH - 1)}…` : line,
+  );
+}
+
+/** All that is said of one mechanism in the list of all. */
+function paragraph({
+  id,
+  title,
+  domain,
+  paper,
+  year,
+  arxiv,
+  parameters,
+  macs,
+  ...rest
+}: Listed): string {
+  const of = rest.inputs === 1 ? 'a map' : `${rest.inputs} maps`;
+  const given = Object.entries(rest.options).map(([name, value]) => `${name}=${inWords(value)}`);
+  return [
+    `${id}: ${title}`,
+    `  ${domain}; ${paper.includes(String(year)) ? paper : `${paper}, ${year}`}${arxiv === null ? '' : `; arXiv ${arxiv}`}`,
+    `  ${grouped(parameters)} parameters, ${grouped(macs)} multiply-adds for ${of} ${formatShape(FEATURE_MAP)}`,
+    `  options: ${given.join(', ') || 'none'}`,
+    '',
+  ].join('\n');
+}
+
+function inWords(value: OptionValue): string {
+  return typeof value === 'object' && value !== null ? value.join(',') : String(value);
+}
+
+/** One mechanism: its paragraph, what can be seen inside, and its steps. */
+function story(one: Listed): string {
+  const rows = one.steps.map(({ number, part, what, from, shape, exposes }) => [
+    String(number),
+    part === undefined ? what.join(', ') : `${part} (${what.join(', ')})`,
+    from.join(', '),
+    formatShape(shape),
+    exposes ?? '',
+  ]);
+  const large = one.exposes.some(({ shape }) => elementCount(shape) > elementCount(FEATURE_MAP));
+  return [
+    paragraph(one),
+    `Exposes ${one.exposes.map(({ name, shape }) => `${name} ${formatShape(shape)}`).join(', ')}.`,
+    large ? 'Its map grows with the square of the number of places: see --stages.\n' : '',
+    cut(table([['', 'step', 'of', 'shape', 'exposed as'], ...rows])),
+    `More: docs/mechanisms/${one.id}.md\n`,
+  ].join('\n');
 }

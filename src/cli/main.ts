@@ -4,10 +4,14 @@ import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { EXIT, exitCodeOf, report } from './command.js';
 import { compareCommand } from './compare.js';
+import { convertCommand } from './convert.js';
 import { costCommand } from './cost.js';
 import { dataCommand } from './data.js';
 import { evalCommand } from './eval.js';
+import { explainCommand } from './explain.js';
+import { exportCommand } from './export.js';
 import { listCommand } from './list.js';
+import { reportCommand } from './report.js';
 import { trainCommand } from './train.js';
 import { verifyCommand } from './verify.js';
 
@@ -38,6 +42,10 @@ const commands = [
   trainCommand(),
   evalCommand(),
   compareCommand(),
+  reportCommand(),
+  explainCommand(),
+  exportCommand(),
+  convertCommand(),
   dataCommand(),
   listCommand(),
   costCommand(),

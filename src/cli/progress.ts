@@ -38,6 +38,7 @@ export class TrainingProgress {
       `${recipe.dataset}: ${grouped(trainImages)} images to train, ${grouped(valImages)} to validate; ${recipe.epochs} ${recipe.epochs === 1 ? 'epoch' : 'epochs'} on ${recipe.device}`,
     );
     this.write(`Run folder: ${start.folder}`);
+    for (const note of start.notes ?? []) this.write(note);
     if (start.resumedAt) this.write(continuing(start.resumedAt));
   }
 

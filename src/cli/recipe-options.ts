@@ -51,11 +51,14 @@ function addNetworkOptions(command: Command): Command {
 
 /** The data set, and how much of it. */
 export function addDataOptions(command: Command): Command {
-  return command
-    .optionsGroup('Data:')
-    .addOption(option('--dataset <id>', 'cifar10, cifar100 or shapes', 'dataset'))
+  return addDatasetOption(command.optionsGroup('Data:'))
     .option('--data <path>', 'its folder or archive; not needed for shapes')
     .option('--limit-val <n>', 'validate on n images, every class alike', whole(1));
+}
+
+/** The data set by its name alone. */
+export function addDatasetOption(command: Command): Command {
+  return command.addOption(option('--dataset <id>', 'cifar10, cifar100 or shapes', 'dataset'));
 }
 
 /** The device. */

@@ -3,13 +3,14 @@ import { RequestError } from '../errors.js';
 import { makeRecipe, type RecipeInput } from '../training/recipe.js';
 import { RunFolder } from '../training/node/run-folder.js';
 import { runTraining } from '../training/node/run.js';
-import { interruptible, printJson } from './command.js';
+import { interruptible, number, printJson } from './command.js';
 import { TrainingProgress } from './progress.js';
 import { addRecipeOptions, flagOf, recipeFrom } from './recipe-options.js';
 
 interface TrainFlags {
   readonly output?: string;
   readonly resume?: string;
+  readonly checkpointMinutes?: number;
   readonly profile?: string;
   readonly json?: boolean;
 }
@@ -25,10 +26,15 @@ export function trainCommand(): Command {
     .optionsGroup('Run:')
     .option('--output <folder>', 'run folder (default: the next free one in runs/)')
     .option('--resume <folder>', 'continue a run with its own settings')
+    .option(
+      '--checkpoint-minutes <n>',
+      'save within an epoch too, every n minutes\n(default: 10; 0: after every step)',
+      number(0),
+    )
     .option('--profile <prefix>', 'write a profile of the step by op, PREFIX_<time>.json')
     .option('--json', 'print the summary as JSON at the end');
   return command.action(async () => {
-    const { output, resume, profile, json } = command.opts<TrainFlags>();
+    const { output, resume, checkpointMinutes, profile, json } = command.opts<TrainFlags>();
     const given = recipeFrom(command);
     const recipe = makeRecipe(given);
     if (resume !== undefined) await refuseChanges(resume, given, output);
@@ -40,6 +46,7 @@ export function trainCommand(): Command {
         signal,
         ...(output !== undefined && { output }),
         ...(resume !== undefined && { resume }),
+        ...(checkpointMinutes !== undefined && { checkpointMinutes }),
         ...(profile !== undefined && { profile }),
         onStart: (start) => progress.begin(start),
         onStep: (step) => progress.step(step),

@@ -1,5 +1,8 @@
 import { RequestError } from '../errors.js';
 import { suggestion } from '../suggest.js';
+import { CIFAR_NORMALIZATION } from './cifar.js';
+import type { Normalization } from './dataset.js';
+import { SHAPES_NORMALIZATION } from './shapes.js';
 
 /** What a data set that Fovea knows by name consists of. */
 export interface DatasetInfo {
@@ -13,6 +16,8 @@ export interface DatasetInfo {
   readonly train: number;
   /** Images to validate on, likewise. */
   readonly val: number;
+  /** By which its images are normalised. */
+  readonly normalization: Normalization;
   /** Where it comes from: a paper, or how it is made. */
   readonly source: string;
 }
@@ -32,6 +37,7 @@ export const DATASETS: Readonly<Record<DatasetId, DatasetInfo>> = {
     ...RGB_32,
     train: 50_000,
     val: 10_000,
+    normalization: CIFAR_NORMALIZATION,
     source: KRIZHEVSKY,
   },
   cifar100: {
@@ -41,6 +47,7 @@ export const DATASETS: Readonly<Record<DatasetId, DatasetInfo>> = {
     ...RGB_32,
     train: 50_000,
     val: 10_000,
+    normalization: CIFAR_NORMALIZATION,
     source: KRIZHEVSKY,
   },
   shapes: {
@@ -50,6 +57,7 @@ export const DATASETS: Readonly<Record<DatasetId, DatasetInfo>> = {
     ...RGB_32,
     train: 4_000,
     val: 1_000,
+    normalization: SHAPES_NORMALIZATION,
     source: 'made by the program (makeShapes), the same everywhere',
   },
 };

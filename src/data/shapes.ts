@@ -27,7 +27,10 @@ const PLANE = SIDE * SIDE;
 const MOST = 100_000;
 
 /** Of 4000 training images of seed 0, to three digits. */
-const NORMALIZATION: Normalization = { mean: [0.445, 0.445, 0.445], std: [0.184, 0.184, 0.184] };
+export const SHAPES_NORMALIZATION: Normalization = {
+  mean: [0.445, 0.445, 0.445],
+  std: [0.184, 0.184, 0.184],
+};
 
 type Color = readonly [red: number, green: number, blue: number];
 
@@ -78,7 +81,7 @@ export function makeShapes({ size, seed = 0, split = 'train' }: ShapesOptions): 
     images,
     labels,
     masks,
-    normalization: NORMALIZATION,
+    normalization: SHAPES_NORMALIZATION,
   };
 }
 

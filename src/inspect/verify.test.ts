@@ -67,6 +67,37 @@ describe('verifyCase', () => {
     expect(message).toMatch(new RegExp(`^${name.replaceAll('.', '\\.')} is off by .*, tolerance`));
   });
 
+  it('fails a case in which an output has another shape of as many elements', async () => {
+    const { status, error, message } = await verify(
+      changed((own) => {
+        const tensor = own.get('eval.output.0');
+        if (tensor === undefined) throw new Error('no output in the case');
+        own.set('eval.output.0', { ...tensor, shape: [...tensor.shape].reverse() });
+      }),
+    );
+    expect(status).toBe('fail');
+    expect(error.eval).toBe(Infinity);
+    expect(message).toBe('eval.output.0 is of another shape, or not finite');
+  });
+
+  it('passes a case whose inner map lacks axes of size 1', async () => {
+    const squeezed = changed((own) => {
+      const tensor = own.get('eval.attn.scale_weights');
+      if (tensor?.shape.at(-1) !== 1) throw new Error('no axis of size 1 in the case');
+      own.set('eval.attn.scale_weights', { ...tensor, shape: tensor.shape.slice(0, -1) });
+    });
+    expect((await verify(squeezed)).status).toBe('pass');
+  });
+
+  it.each([
+    'nonlocal.dot_product.1d.one_channel',
+    'nonlocal.gaussian.1d.one_channel',
+    'nonlocal.embedded_gaussian.2d.sub_bn',
+    'nonlocal.embedded_gaussian.3d.sub_bn',
+  ])('passes %s, whose gradients are left over from large ones that cancel', async (name) => {
+    expect(await verify(bytesOf(name))).toMatchObject({ status: 'pass', message: '' });
+  });
+
   it('fails a case with a changed parameter in everything that depends on it', async () => {
     const { status, error } = await verify(
       changed((own) => moved(own, 'param.project.0.weight', 0.5)),

@@ -114,7 +114,7 @@ function judge({
   const shown = beyond.slice(0, 3).map(({ name, kind, error }) => {
     return Number.isFinite(error)
       ? `${name} is off by ${error.toExponential(1)}, tolerance ${tolerance[kind]}`
-      : `${name} is of another size, or not finite`;
+      : `${name} is of another shape, or not finite`;
   });
   if (beyond.length > 3) shown.push(`and ${beyond.length - 3} more`);
   return {

@@ -81,9 +81,17 @@ export class GraphEmitter implements Emitter {
     return name;
   }
 
-  /** Adds a constant from its raw little-endian bytes and returns it. */
-  initializer(stem: string, raw: Uint8Array, shape: Shape, dtype: DType): Value {
-    const name = this.unusedName(stem);
+  /**
+   * Adds a constant from its raw little-endian bytes and returns it.
+   * @param name one of the reserved ones; default: made from the stem
+   */
+  initializer(
+    stem: string,
+    raw: Uint8Array,
+    shape: Shape,
+    dtype: DType,
+    name = this.unusedName(stem),
+  ): Value {
     this.initializers.push(
       create(TensorProtoSchema, {
         name,
@@ -143,7 +151,8 @@ function exactly(value: number): string {
   return Object.is(value, -0) ? '-0' : String(value);
 }
 
-function attribute(name: string, value: AttributeValue): AttributeProto {
+/** An attribute of a node. */
+export function attribute(name: string, value: AttributeValue): AttributeProto {
   if (typeof value === 'string') {
     const s = new TextEncoder().encode(value);
     return create(AttributeProtoSchema, { name, s, type: AttributeProto_AttributeType.STRING });

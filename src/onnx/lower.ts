@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import { topologicalOrder } from '../tensor/walk.js';
 import { blockRules, keptAsKernel, Layouts } from './blocks/index.js';
 import { GraphEmitter } from './emitter.js';
-import { valueInfo, writeModel } from './model.js';
+import { writeModel, type ModelParts } from './model.js';
 
 /** A graph with named ends, ready to be lowered. */
 export interface Graph {
@@ -30,6 +30,8 @@ export interface LowerOptions {
   readonly blockedMaps?: boolean;
   /** Inputs and outputs, by name, that are part of a state, which keeps weights in the kernel layout. */
   readonly state?: ReadonlySet<string>;
+  /** What the graph's constants are called in the file. Default: weight and a number. */
+  readonly constantNames?: ReadonlyMap<Tensor, string>;
 }
 
 /**
@@ -38,6 +40,11 @@ export interface LowerOptions {
  * share a name, or a constant has not as many values as its tensor
  */
 export function lowerToOnnx(graph: Graph, options: LowerOptions): Uint8Array {
+  return writeModel(lowerToParts(graph, options));
+}
+
+/** As {@link lowerToOnnx}, but before it is bytes. */
+export function lowerToParts(graph: Graph, options: LowerOptions): ModelParts {
   const ends = [...Object.keys(graph.inputs), ...Object.keys(graph.outputs)];
   const twice = ends.find((name, i) => ends.indexOf(name) !== i);
   if (twice !== undefined) {
@@ -45,7 +52,8 @@ export function lowerToOnnx(graph: Graph, options: LowerOptions): Uint8Array {
       `Both an input and an output are called '${twice}'; an ONNX graph needs two names.`,
     );
   }
-  const emit = new GraphEmitter(options.provider, new Set(ends));
+  const { constantNames = new Map<Tensor, string>() } = options;
+  const emit = new GraphEmitter(options.provider, new Set([...ends, ...constantNames.values()]));
   const { block = 0, blockedMaps = block > 1, state = new Set<string>() } = options;
   const layouts = new Layouts(emit, block, blockedMaps && block > 1, Object.values(graph.outputs));
   for (const [name, tensor] of Object.entries(graph.inputs)) {
@@ -57,7 +65,8 @@ export function lowerToOnnx(graph: Graph, options: LowerOptions): Uint8Array {
       throw new FoveaError(`${data.length} values were given for ${tensor.toString()}.`);
     }
     const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const value = emit.initializer('weight', raw, tensor.shape, tensor.dtype);
+    const name = constantNames.get(tensor);
+    const value = emit.initializer('weight', raw, tensor.shape, tensor.dtype, name);
     layouts.place(tensor, { value, layout: 'plain' });
   }
   for (const node of topologicalOrder(Object.values(graph.outputs), layouts)) {
@@ -67,18 +76,22 @@ export function lowerToOnnx(graph: Graph, options: LowerOptions): Uint8Array {
   emit.scope = '';
   const outputs = Object.entries(graph.outputs).map(([name, tensor]) => {
     emit.output(name, state.has(name) ? layouts.asKept(tensor) : layouts.plain(tensor));
-    return valueInfo(name, tensor.shape, tensor.dtype);
+    return { name, shape: tensor.shape, dtype: tensor.dtype };
   });
-  const inputs = Object.entries(graph.inputs).map(([name, tensor]) =>
-    valueInfo(name, tensor.shape, tensor.dtype),
-  );
+  const inputs = Object.entries(graph.inputs).map(([name, { shape, dtype }]) => ({
+    name,
+    shape,
+    dtype,
+  }));
 
-  return writeModel({
-    nodes: emit.finish(),
-    initializers: emit.initializers,
+  const nodes = emit.finish();
+  const used = new Set(nodes.flatMap((node) => node.input));
+  return {
+    nodes,
+    initializers: emit.initializers.filter(({ name }) => used.has(name)),
     inputs,
     outputs,
     ...(options.name !== undefined && { name: options.name }),
     ...(options.metadata && { metadata: options.metadata }),
-  });
+  };
 }

@@ -1,7 +1,6 @@
 /** The outermost part of an ONNX file. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { DType } from '../tensor/op.js';
-import type { Shape } from '../tensor/shape.js';
 import { onnxType } from './emitter.js';
 import {
   GraphProtoSchema,
@@ -21,12 +20,20 @@ import {
 /** The opset that every execution provider supports best: later ones lose kernels on CPU and WebGPU. */
 export const OPSET = 17;
 
+/** An input or an output of a graph. */
+export interface GraphEnd {
+  readonly name: string;
+  /** A size that is a string is symbolic: known only when the graph runs. */
+  readonly shape: readonly (number | string)[];
+  readonly dtype: DType;
+}
+
 /** What an ONNX model is made of. */
 export interface ModelParts {
   readonly nodes: readonly NodeProto[];
-  readonly initializers?: readonly TensorProto[];
-  readonly inputs: readonly ValueInfoProto[];
-  readonly outputs: readonly ValueInfoProto[];
+  readonly initializers: readonly TensorProto[];
+  readonly inputs: readonly GraphEnd[];
+  readonly outputs: readonly GraphEnd[];
   readonly name?: string;
   /** Key-value pairs stored in the file. */
   readonly metadata?: Readonly<Record<string, string>>;
@@ -47,18 +54,22 @@ export function writeModel(parts: ModelParts): Uint8Array {
     graph: create(GraphProtoSchema, {
       name: parts.name ?? 'fovea',
       node: [...parts.nodes],
-      initializer: [...(parts.initializers ?? [])],
-      input: [...parts.inputs],
-      output: [...parts.outputs],
+      initializer: [...parts.initializers],
+      input: parts.inputs.map(valueInfo),
+      output: parts.outputs.map(valueInfo),
     }),
   });
   return toBinary(ModelProtoSchema, model);
 }
 
-/** Declares an input or an output. */
-export function valueInfo(name: string, shape: Shape, dtype: DType): ValueInfoProto {
+function valueInfo({ name, shape, dtype }: GraphEnd): ValueInfoProto {
   const dim = shape.map((size) =>
-    create(TensorShapeProto_DimensionSchema, { value: { case: 'dimValue', value: BigInt(size) } }),
+    create(TensorShapeProto_DimensionSchema, {
+      value:
+        typeof size === 'number'
+          ? { case: 'dimValue', value: BigInt(size) }
+          : { case: 'dimParam', value: size },
+    }),
   );
   const tensorType = create(TypeProto_TensorSchema, {
     elemType: onnxType[dtype],

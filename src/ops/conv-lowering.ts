@@ -1,53 +1,56 @@
 /**
- * How a convolution's gradients become ONNX nodes. ONNX has no op for the weight's, and both are the
- * most expensive part of a training step, so the ways to write them live in a file of their own.
+ * How convolutions and their gradients become ONNX nodes. ONNX has no op for the weight's, and both
+ * are the most expensive part of a training step, so the ways to write them live in a file of their own.
  */
 import type { Emitter, LowerContext, Value } from '../tensor/op.js';
 import { forEachIndex } from '../tensor/ndarray.js';
-import { elementCount } from '../tensor/shape.js';
-import type { ConvTransposeAttributes, WeightGradientAttributes } from './conv.js';
+import { elementCount, type Shape } from '../tensor/shape.js';
+import type { ConvGeometry, ConvTransposeAttributes, WeightGradientAttributes } from './conv.js';
+import { emitConv } from './emit-conv.js';
+import { lowerUnslice } from './indexing.js';
 
 type Context = LowerContext<WeightGradientAttributes>;
 
 const int64 = (emit: Emitter, values: readonly number[]) =>
   emit.constant(values, [values.length], 'int64');
 
+/** A convolution: x [B, C, ..S], weight [O, C/groups, ..K] and possibly bias [O]. */
+export function lowerConv({
+  emit,
+  inputs: [x = '', weight = '', bias],
+  attributes: { strides, padsBegin, padsEnd, dilations, groups },
+  node,
+}: LowerContext<ConvGeometry>): Value {
+  return emitConv(emit, {
+    x,
+    xShape: node.inputs[0]?.shape ?? [],
+    weight,
+    weightShape: node.inputs[1]?.shape ?? [],
+    bias,
+    strides,
+    dilations,
+    pads: [...padsBegin, ...padsEnd],
+    groups,
+  });
+}
+
 /**
  * A transposed convolution. With stride 1 and one group it is a convolution with the kernel
- * mirrored and its channel axes exchanged, which ONNX Runtime does faster.
+ * mirrored and its channel axes exchanged, which ONNX Runtime does faster. So it is, of an input
+ * spread out by the stride, where WebGPU's ConvTranspose fails: in three dimensions it has none, and
+ * groups of several channels and one output each get wrong values without an error.
  */
-export function lowerConvTranspose({
-  emit,
-  inputs: [x = '', w = ''],
-  attributes: { strides, padsBegin, padsEnd, dilations, groups, outputPadding },
-  node,
-}: LowerContext<ConvTransposeAttributes>): Value {
-  const kernel = node.inputs[1]?.shape.slice(2) ?? [];
-  const span = kernel.map((k, axis) => (k - 1) * (dilations[axis] ?? 1));
-  const pads = [padsBegin, padsEnd].flatMap((list) => span.map((s, axis) => s - (list[axis] ?? 0)));
-  if (groups === 1 && strides.every((s) => s === 1) && pads.every((p) => p >= 0)) {
-    const axes = kernel.map((_, axis) => axis + 2);
-    const backwards = axes.map(() => -1);
-    const mirrored = emit.node('Slice', [
-      w,
-      int64(emit, backwards),
-      int64(
-        emit,
-        kernel.map((k) => -k - 1),
-      ),
-      int64(emit, axes),
-      int64(emit, backwards),
-    ]);
-    const exchanged = emit.node('Transpose', [mirrored], { perm: [1, 0, ...axes] });
-    return emit.node('Conv', [x, exchanged], {
-      strides,
-      pads,
-      dilations,
-      group: 1,
-      kernel_shape: kernel,
-    });
-  }
-  return emit.node('ConvTranspose', [x, w], {
+export function lowerConvTranspose(context: LowerContext<ConvTransposeAttributes>): Value {
+  const { emit, inputs, attributes, node } = context;
+  const { strides, padsBegin, padsEnd, dilations, groups, outputPadding } = attributes;
+  const [channels = 1, outputs = 1, ...kernel] = node.inputs[1]?.shape ?? [];
+  const fails =
+    emit.provider === 'webgpu' &&
+    (kernel.length === 3 || (groups > 1 && outputs === 1 && channels > groups));
+  const pads = mirroredPads(attributes, kernel);
+  const simple = groups === 1 && strides.every((s) => s === 1);
+  if ((simple || fails) && pads.every((p) => p >= 0)) return asMirrored(context, kernel, pads);
+  return emit.node('ConvTranspose', inputs, {
     strides,
     pads: [...padsBegin, ...padsEnd],
     dilations,
@@ -55,6 +58,69 @@ export function lowerConvTranspose({
     kernel_shape: kernel,
     output_padding: outputPadding,
   });
+}
+
+/** Padding with which the mirrored kernel meets what the transposed convolution reaches. */
+function mirroredPads(
+  { padsBegin, padsEnd, dilations, outputPadding }: ConvTransposeAttributes,
+  kernel: Shape,
+): number[] {
+  const span = kernel.map((k, axis) => (k - 1) * (dilations[axis] ?? 1));
+  return [
+    ...span.map((s, axis) => s - (padsBegin[axis] ?? 0)),
+    ...span.map((s, axis) => s - (padsEnd[axis] ?? 0) + (outputPadding[axis] ?? 0)),
+  ];
+}
+
+function asMirrored(
+  { emit, inputs: [x = '', w = ''], attributes, node }: LowerContext<ConvTransposeAttributes>,
+  kernel: Shape,
+  pads: readonly number[],
+): Value {
+  const { strides, dilations, groups } = attributes;
+  const [channels = 1, outputs = 1] = node.inputs[1]?.shape ?? [];
+  let spread = x;
+  let shape = node.inputs[0]?.shape ?? [];
+  for (const [i, step] of strides.entries()) {
+    if (step === 1) continue;
+    const axis = i + 2;
+    const size = ((shape[axis] ?? 1) - 1) * step + 1;
+    const rows = lowerUnslice(emit, spread, shape, { axis, start: 0, step, size });
+    shape = shape.with(axis, size);
+    spread = emit.node('Reshape', [rows, int64(emit, shape)]);
+  }
+  const axes = kernel.map((_, axis) => axis + 2);
+  const backwards = axes.map(() => -1);
+  const ends = kernel.map((k) => -k - 1);
+  const mirrored = emit.node('Slice', [
+    w,
+    ...[backwards, ends, axes, backwards].map((list) => int64(emit, list)),
+  ]);
+  return emitConv(emit, {
+    x: spread,
+    xShape: shape,
+    weight: exchangeChannels(emit, mirrored, [groups, channels / groups, outputs, ...kernel]),
+    weightShape: [outputs * groups, channels / groups, ...kernel],
+    strides: strides.map(() => 1),
+    dilations,
+    pads,
+    groups,
+  });
+}
+
+/** [G C/G, O/G, ..K] -> [G O/G, C/G, ..K] */
+function exchangeChannels(
+  emit: Emitter,
+  weight: Value,
+  [groups = 1, channels = 1, outputs = 1, ...kernel]: Shape,
+): Value {
+  const axes = kernel.map((_, axis) => axis + 2);
+  if (groups === 1) return emit.node('Transpose', [weight], { perm: [1, 0, ...axes] });
+  const split = emit.node('Reshape', [weight, int64(emit, [groups, channels, outputs, ...kernel])]);
+  const exchanged = emit.node('Transpose', [split], {
+    perm: [0, 2, 1, ...axes.map((axis) => axis + 1)],
+  });
+  return emit.node('Reshape', [exchanged, int64(emit, [groups * outputs, channels, ...kernel])]);
 }
 
 /** Chooses how to write the gradient of a weight. */
@@ -103,8 +169,11 @@ function asConvolution({ emit, inputs: [x = '', g = ''], attributes, node }: Con
     emit.node('Transpose', [cropped], { perm: [0, 2, 3, 1] }),
     int64(emit, [1, batch, height, width * channels]),
   ]);
-  const taps = emit.node('Conv', [rows, emit.node('Transpose', [g], { perm: [1, 0, 2, 3] })], {
-    kernel_shape: positions,
+  const taps = emitConv(emit, {
+    x: rows,
+    xShape: [1, batch, height, width * channels],
+    weight: emit.node('Transpose', [g], { perm: [1, 0, 2, 3] }),
+    weightShape: [outputs, batch, ...positions],
     strides: [1, 1],
     dilations: [axis(strides, 0), axis(strides, 1) * channels],
     pads: [
@@ -113,7 +182,7 @@ function asConvolution({ emit, inputs: [x = '', g = ''], attributes, node }: Con
       axis(padsEnd, 0),
       axis(padsEnd, 1) * channels,
     ],
-    group: 1,
+    groups: 1,
   });
   const separate = emit.node('Reshape', [
     taps,

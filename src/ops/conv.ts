@@ -9,7 +9,8 @@ import { forEachIndex, ndarray } from '../tensor/ndarray.js';
 import type { NdArray } from '../tensor/ndarray.js';
 import { formatShape, stridesOf, type Shape } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
-import { lowerConvTranspose, lowerWeightGradient } from './conv-lowering.js';
+import { biasGradient } from './batch-norm.js';
+import { lowerConv, lowerConvTranspose, lowerWeightGradient } from './conv-lowering.js';
 import { defineOp, shapeError, type OpFunction } from './define.js';
 import {
   at,
@@ -51,16 +52,6 @@ function checkGeometry(g: ConvGeometry, axes: number): string | undefined {
   return Number.isInteger(g.groups) && g.groups >= 1
     ? undefined
     : `groups ${g.groups} must be a positive integer.`;
-}
-
-function onnxAttributes(g: ConvGeometry, kernel: Shape) {
-  return {
-    strides: g.strides,
-    pads: [...g.padsBegin, ...g.padsEnd],
-    dilations: g.dilations,
-    group: g.groups,
-    kernel_shape: kernel,
-  };
 }
 
 /**
@@ -126,13 +117,10 @@ const convOp: OpFunction<ConvGeometry> = defineOp<ConvGeometry>('conv', {
     return [
       convTransposeOp([upstream, w], { ...g, outputPadding: leftover(x, w, g) }),
       convWeightGradient(x, upstream, w.shape.slice(2), g),
-      ...(bias
-        ? [upstream.sum(upstream.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis])))]
-        : []),
+      ...(bias ? [biasGradient(upstream)] : []),
     ];
   },
-  lower: ({ emit, inputs, attributes, node }) =>
-    emit.node('Conv', inputs, onnxAttributes(attributes, node.inputs[1]?.shape.slice(2) ?? [])),
+  lower: lowerConv,
   reference: ({ inputs: [x, w, bias], attributes, node }) => {
     const y = ndarray(node.shape);
     if (bias)

@@ -121,6 +121,36 @@ describe('pow', () => {
   });
 });
 
+describe('pow at 0', () => {
+  it.each([
+    ['number', (x: Tensor) => x.pow(0)],
+    ['constant', (x: Tensor) => x.pow(constant([0, 0], [2]))],
+    ['tensor', (x: Tensor) => x.pow(x.mul(0))],
+  ])('has gradient 0 to the power 0, given as a %s', (_, build) => {
+    const x = input('x', [2]);
+    const y = build(x);
+    const feeds = new Map([[x, ndarray([2], [0, 2])]]);
+    const [value, slope] = evaluate([y, ...gradients(y.sum(), [x])], feeds);
+    expect([...(value?.data ?? []), ...(slope?.data ?? [])]).toEqual([1, 1, 0, 0]);
+  });
+
+  // torch.zeros(3).pow(torch.tensor([0., 1., 2.])), PyTorch's definition of both derivatives.
+  it('has the gradients of 1, x and x^2 in the base, and none in the exponent', async () => {
+    const values = [ndarray([3]), ndarray([3], [0, 1, 2])] as const;
+    const [a, b] = [input('a', [3]), input('b', [3])];
+    const feeds = new Map([
+      [a, values[0]],
+      [b, values[1]],
+    ]);
+    const slopes = evaluate(gradients(a.pow(b).sum(), [a, b]), feeds);
+    expect(slopes.map(({ data }) => [...data])).toEqual([
+      [0, 1, 0],
+      [0, 0, 0],
+    ]);
+    await expect(checkLowering((x, y) => x.pow(y), [...values])).resolves.toBeUndefined();
+  });
+});
+
 describe('where', () => {
   const build: Build = (c, a, b) => where(c.greater(0), a, b);
 

@@ -9,7 +9,7 @@ import type { DType, GradientContext } from '../tensor/op.js';
 import { broadcastShapes, formatShape, sameShape, stridesOf, type Shape } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { defineOp } from './define.js';
-import { asTensor } from './leaf.js';
+import { asTensor, type ConstantAttributes } from './leaf.js';
 
 /** Sums a gradient over the axes along which its operand was stretched. */
 export function unbroadcast(gradient: Tensor, shape: Shape): Tensor {
@@ -124,13 +124,26 @@ export const div = binary(
     return [ga, mul(ga, y).neg()];
   },
 );
-/** a to the power b. The gradient with respect to b is finite only where a > 0. */
+/**
+ * a to the power b. As in PyTorch, a to the power 0 is 1 with gradient 0 for a = 0 too, and the
+ * gradient with respect to b, which has a logarithm of a, is 0 where a is 0 and b at least 0.
+ */
 export const pow = binary(
   'pow',
   'Pow',
   (a, b) => a ** b,
-  ({ a, b, y, g }) => [mul(g, mul(b, pow(a, sub(b, 1)))), mul(g, mul(y, a.log()))],
+  ({ a, b, y, g }) => {
+    const lower = mayBeZero(b) ? where(equal(b, 0), 1, sub(b, 1)) : sub(b, 1);
+    const inside = where(equal(a, 0), where(less(b, 0), a, 1), a);
+    return [mul(g, mul(b, pow(a, lower))), mul(g, mul(y, inside.log()))];
+  },
 );
+
+/** Whether a tensor may hold a zero: a constant tells, so that the usual exponents cost nothing. */
+function mayBeZero({ op, attributes }: Tensor): boolean {
+  if (op.name !== 'constant') return true;
+  return Array.from((attributes as ConstantAttributes).data).includes(0);
+}
 /** The larger one, element by element; where both are equal, each gets half of the gradient (as PyTorch). */
 export const maximum = binary(
   'maximum',

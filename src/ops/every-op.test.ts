@@ -20,6 +20,9 @@ const weight = (x: Tensor, w: Tensor) => {
   const y = x.conv(w, undefined, { stride: 2, padding: 1 });
   return gradients(y, [w], [y])[0] ?? y;
 };
+/** Batch normalisation's gradients, whose own gradients are then those of the ops that they are made of. */
+const slopes = (x: Tensor, w: Tensor, b: Tensor, g: Tensor) =>
+  gradients(ops.batchNorm(x, w, b, ops.batchStatistics(x)), [x, w], [g]);
 
 const CASES: Record<string, Case> = {
   abs: unary(ops.abs),
@@ -28,7 +31,9 @@ const CASES: Record<string, Case> = {
   avgPool: [(x) => ops.avgPool(x, 2), [1, 2, 4, 5]],
   batchNorm: [(x, w, b) => ops.batchNorm(x, w, b, ops.batchStatistics(x)), [4, 2, 3], [2], [2]],
   cast: unary((x) => x.greater(0).cast('float32').mul(x)),
+  centredSum: [slopes, [4, 2, 3], [2], [2], [4, 2, 3]],
   channelAffine: [ops.channelAffine, [2, 3, 4], [3], [3]],
+  channelCovariance: [slopes, [4, 2, 3], [2], [2], [4, 2, 3]],
   channelVariance: [(x) => ops.batchStatistics(x).variance, [4, 2, 3]],
   clip: unary((x) => ops.clip(x, { min: -0.75, max: 1.25 })),
   concat: binary((a, b) => ops.concat([a, b], 0)),

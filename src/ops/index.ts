@@ -1,6 +1,8 @@
 /** All ops. Importing this file also installs the fluent methods of Tensor. */
 export * from './adaptive-pool.js';
 export * from './argmax.js';
+export { batchNorm, batchStatistics } from './batch-norm.js';
+export { channelAffine } from './channel-affine.js';
 export * from './conv.js';
 export * from './define.js';
 export * from './elementwise.js';

@@ -8,6 +8,7 @@ import { checkLowering } from '../testing/check-lowering.node.js';
 import { positiveArray, randomArray } from '../testing/values.js';
 import { evaluate } from '../tensor/evaluate.js';
 import { withScope } from '../tensor/scope.js';
+import type { Tensor } from '../tensor/tensor.js';
 import {
   batchNorm,
   batchStatistics,
@@ -56,6 +57,23 @@ describe('batchNorm', () => {
     expect(() => {
       checkGradient(slopes, [[3, 2, 4], [2], [2], [3, 2, 4]]);
     }).not.toThrow();
+  });
+
+  it('leaves no gradient for a bias before it, not even rounding errors', async () => {
+    const build: Build = (x, k, bias, w, b) => {
+      const y = x.conv(k, bias);
+      return batchNorm(y, w, b, batchStatistics(y));
+    };
+    const inputs = [[3, 2, 5], [2, 2, 2], [2], [2], [2]];
+    checkGradient(build, inputs);
+    const tensors = inputs.map((shape, i) => input(`x${i}`, shape));
+    const [x, k, bias, w, b] = tensors;
+    if (!x || !k || !bias || !w || !b) throw new Error('five inputs expected');
+    const y = build(x, k, bias, w, b) as Tensor;
+    const [slope] = gradients(y, [bias], [y]);
+    const feeds = new Map([[y, randomArray(y.shape)]]);
+    expect(slope && [...(evaluate([slope], feeds)[0]?.data ?? [])]).toEqual([0, 0]);
+    await expect(checkLowering(build, inputs)).resolves.toBeUndefined();
   });
 
   it('normalises by the biased variance', () => {

@@ -32,6 +32,32 @@ const CASES: Record<string, [Build, ...(Shape | NdArray)[]]> = {
     [1, 2, 4, 4, 4],
     [2, 2, 3, 3, 3],
   ],
+  'convolution of six channels': [
+    (x, w) => x.conv(w, undefined, { padding: 1 }),
+    [2, 6, 5, 4],
+    [8, 6, 3, 3],
+  ],
+  'convolution of a batch of six': [
+    (x, w) => x.conv(w, undefined, { padding: 1 }),
+    [6, 3, 5, 4],
+    [4, 3, 3, 3],
+  ],
+  'convolution to several maps for each channel': [
+    (x, w) => x.conv(w, undefined, { padding: 1, stride: 2, groups: 4 }),
+    [2, 4, 6, 6],
+    [8, 1, 3, 3],
+  ],
+  'convolution in three dimensions with a stride': [
+    (x, w) => x.conv(w, undefined, { padding: 1, stride: 2 }),
+    [1, 2, 4, 5, 6],
+    [2, 2, 3, 3, 3],
+  ],
+  'convolution in three dimensions in groups': [
+    (x, w, b) => x.conv(w, b, { padding: 1, groups: 2 }),
+    [1, 4, 3, 3, 3],
+    [4, 2, 2, 2, 2],
+    [4],
+  ],
   'overlapping max pooling': [
     (x) => x.maxPool(3, { stride: 2, padding: 1 }),
     tiedArray([2, 2, 7, 8]),

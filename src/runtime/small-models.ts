@@ -1,6 +1,6 @@
 /** Two ONNX models that the engine needs for itself, written node by node so that a worker need not hold any op. */
 import { GraphEmitter } from '../onnx/emitter.js';
-import { valueInfo, writeModel } from '../onnx/model.js';
+import { writeModel } from '../onnx/model.js';
 import type { DType } from '../tensor/op.js';
 import type { Shape } from '../tensor/shape.js';
 
@@ -16,8 +16,9 @@ export function probeModel(): Uint8Array {
   const y = emit.node('Add', ['x', 'x']);
   return writeModel({
     nodes: emit.nodes,
-    inputs: [valueInfo('x', [2], 'float32')],
-    outputs: [valueInfo(y, [2], 'float32')],
+    initializers: [],
+    inputs: [{ name: 'x', shape: [2], dtype: 'float32' }],
+    outputs: [{ name: y, shape: [2], dtype: 'float32' }],
   });
 }
 
@@ -30,6 +31,11 @@ export function copyModel(types: readonly TensorType[]): Uint8Array {
   const emit = new GraphEmitter('cpu', new Set(inputs));
   const outputs = inputs.map((name) => emit.node('Identity', [name]));
   const declare = (names: readonly string[]) =>
-    types.map(({ shape, dtype }, i) => valueInfo(names[i] ?? '', shape, dtype));
-  return writeModel({ nodes: emit.nodes, inputs: declare(inputs), outputs: declare(outputs) });
+    types.map(({ shape, dtype }, i) => ({ name: names[i] ?? '', shape, dtype }));
+  return writeModel({
+    nodes: emit.nodes,
+    initializers: [],
+    inputs: declare(inputs),
+    outputs: declare(outputs),
+  });
 }

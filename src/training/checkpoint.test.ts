@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto';
+
 import { describe, expect, it } from 'vitest';
 
 import { FileError } from '../errors.js';
 import type { HostTensors } from '../runtime/engine.js';
 import { readSafetensors, writeSafetensors } from '../weights/safetensors.js';
-import { checkState, readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { seal, UNSEALED } from '../weights/seal.js';
+import { checkSeal, checkState, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { notFinite } from './step.js';
 import type { Position } from './train.js';
 
@@ -38,24 +41,89 @@ const position: Position = {
 };
 
 describe('a checkpoint', () => {
-  it('gives back the state, bit by bit, and the position', () => {
-    const back = readCheckpoint(writeCheckpoint(state, position), 'last.safetensors');
-    expect(back).toEqual({ state, position });
+  it('gives back the state, bit by bit, the position and what was kept beside them', async () => {
+    const bytes = await writeCheckpoint(state, position, { metadata: { by: 'a test' } });
+    const back = await readCheckpoint(bytes, 'last.safetensors');
+    expect(back).toMatchObject({ state, position, metadata: { by: 'a test' } });
+    expect(Object.keys(back.state).sort()).toEqual(Object.keys(state).sort());
     expect(Object.is(back.state['conv1.weight']?.data[3], -0)).toBe(true);
   });
 
-  it('counts batches in int64, as PyTorch does, and may leave the optimiser out', () => {
-    const { tensors } = readSafetensors(writeCheckpoint(state, position, { optimizer: false }));
+  it('counts batches in int64, as PyTorch does, and may leave the optimiser out', async () => {
+    const { tensors } = readSafetensors(
+      await writeCheckpoint(state, position, { optimizer: false }),
+    );
     expect([...tensors.keys()].sort()).toEqual(['bn1.num_batches_tracked', 'conv1.weight']);
     expect(tensors.get('bn1.num_batches_tracked')?.dtype).toBe('I64');
   });
 
-  it('is not a file of mere weights, or one whose position is damaged', () => {
-    const text = { 'fovea.position': '{"epoch": 1' };
-    for (const bytes of [writeSafetensors(new Map()), writeSafetensors(new Map(), text)]) {
-      expect(() => readCheckpoint(bytes, 'x.safetensors')).toThrow(FileError);
-      expect(() => readCheckpoint(bytes, 'x.safetensors')).toThrow(/^x.safetensors holds weights/);
+  it('carries the SHA-256 of itself with zeros in the place of the checksum', async () => {
+    const bytes = await writeCheckpoint(state, position);
+    const { metadata } = readSafetensors(bytes);
+    const digits = metadata['fovea.sha256'] ?? '';
+    expect(digits).toMatch(/^[0-9a-f]{64}$/);
+    const blank = Buffer.from(bytes).toString('latin1').replace(digits, '0'.repeat(64));
+    expect(createHash('sha256').update(blank, 'latin1').digest('hex')).toBe(digits);
+  });
+
+  it('is refused when any one of its bits is flipped', async () => {
+    const bytes = await writeCheckpoint(state, position);
+    for (let at = 0; at < bytes.length; at++) {
+      const damaged = bytes.slice();
+      damaged[at] = (damaged[at] ?? 0) ^ (1 << (at % 8));
+      const reading = readCheckpoint(damaged, 'last.safetensors');
+      await expect(reading, `byte ${at}`).rejects.toThrow(FileError);
+      await expect(reading, `byte ${at}`).rejects.toThrow(/^last.safetensors/);
     }
+  });
+
+  it('is refused when it is cut off anywhere, or something follows it', async () => {
+    const bytes = await writeCheckpoint(state, position);
+    for (let length = 0; length < bytes.length; length++) {
+      const reading = readCheckpoint(bytes.subarray(0, length), 'x');
+      await expect(reading, `${length} bytes`).rejects.toThrow(FileError);
+    }
+    const longer = Uint8Array.of(...bytes, 0);
+    await expect(readCheckpoint(longer, 'x')).rejects.toThrow(/1 bytes follow/);
+  });
+
+  it('with a value changed says what is wrong with which file', async () => {
+    const damaged = await writeCheckpoint(state, position);
+    damaged[damaged.length - 1] = 1;
+    await expect(readCheckpoint(damaged, 'runs/a/last.safetensors')).rejects.toThrow(
+      'runs/a/last.safetensors is damaged: its content does not have the checksum (SHA-256) that ' +
+        'it was written with.',
+    );
+  });
+
+  it('is not a file of mere weights, or one whose position cannot be read', async () => {
+    const unreadable = await sealed({ 'fovea.position': '{"epoch": 1', 'fovea.format': '2' });
+    for (const bytes of [writeSafetensors(new Map()), unreadable]) {
+      await expect(readCheckpoint(bytes, 'x')).rejects.toThrow(FileError);
+      await expect(readCheckpoint(bytes, 'x')).rejects.toThrow(/^x holds weights/);
+    }
+  });
+
+  it('that is from before there were checksums, or of a format to come, says so', async () => {
+    const text = { 'fovea.position': JSON.stringify(position) };
+    const old = readCheckpoint(writeSafetensors(new Map(), text), 'x');
+    await expect(old).rejects.toThrow(FileError);
+    await expect(old).rejects.toThrow(/another version of Fovea, of format 1; .* reads format 2/);
+    const next = readCheckpoint(await sealed({ ...text, 'fovea.format': '3' }), 'x');
+    await expect(next).rejects.toThrow(/another version of Fovea, of format 3; .* reads format 2/);
+  });
+});
+
+/** A file without tensors that carries a checksum. */
+async function sealed(metadata: Readonly<Record<string, string>>): Promise<Uint8Array> {
+  const file = writeSafetensors(new Map(), { ...UNSEALED, ...metadata });
+  await seal(file);
+  return file;
+}
+
+describe('checkSeal', () => {
+  it('lets weights of other programs pass, which carry none', async () => {
+    await expect(checkSeal(writeSafetensors(new Map()), {}, 'x')).resolves.toBeUndefined();
   });
 });
 

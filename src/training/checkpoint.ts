@@ -1,9 +1,13 @@
-/** Checkpoints: a run's state and position as one safetensors file. */
+/**
+ * Checkpoints: a run's state and position as one safetensors file, sealed with a checksum, so that
+ * one that was damaged on the disk is told from one that is whole.
+ */
 import { z } from 'zod';
 import { FileError } from '../errors.js';
 import type { HostTensor, HostTensors } from '../runtime/engine.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from '../weights/safetensors.js';
+import { isIntact, seal, UNSEALED } from '../weights/seal.js';
 import { OPTIMIZER } from './step.js';
 import type { Position } from './train.js';
 
@@ -34,26 +38,38 @@ const position = z.object({
   metrics: z.array(epochMetrics),
 });
 
-/** The key of the metadata under which a checkpoint keeps its position. */
+/** The keys of the metadata under which a checkpoint keeps its position and the format's number. */
 const POSITION = 'fovea.position';
+const FORMAT = 'fovea.format';
+
+/** Raised whenever a checkpoint written before can no longer be read. 1 had no checksum and no number. */
+const CURRENT_FORMAT = '2';
 
 /**
  * Parameters, buffers and, unless left out, the optimiser's slots, by name, with the position.
  * Integer buffers are stored as I64, as PyTorch does.
+ * @param metadata more to keep beside them
  */
-export function writeCheckpoint(
+export async function writeCheckpoint(
   state: HostTensors,
   at: Position,
   {
     optimizer = true,
     metadata = {},
-  }: { optimizer?: boolean; metadata?: Record<string, string> } = {},
-): Uint8Array {
+  }: { optimizer?: boolean; metadata?: Readonly<Record<string, string>> } = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   const tensors = new Map<string, StoredTensor>();
   for (const [name, tensor] of Object.entries(state)) {
     if (optimizer || !name.startsWith(OPTIMIZER)) tensors.set(name, store(tensor));
   }
-  return writeSafetensors(tensors, { ...metadata, [POSITION]: JSON.stringify(at) });
+  const file = writeSafetensors(tensors, {
+    ...metadata,
+    ...UNSEALED,
+    [FORMAT]: CURRENT_FORMAT,
+    [POSITION]: JSON.stringify(at),
+  });
+  await seal(file);
+  return file;
 }
 
 function store({ data, shape }: HostTensor): StoredTensor {
@@ -62,17 +78,30 @@ function store({ data, shape }: HostTensor): StoredTensor {
     : { dtype: 'I64', shape, data: BigInt64Array.from(data, BigInt) };
 }
 
+/** What a checkpoint holds. */
+export interface Checkpoint {
+  readonly state: HostTensors;
+  readonly position: Position;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /**
  * Reads a checkpoint.
  * @param file its name, for messages
- * @throws FileError if it is no checkpoint of a training run, or is damaged
+ * @throws FileError if it is no checkpoint of a training run, is damaged, or is of a format that
+ *   another version of Fovea writes
  */
-export function readCheckpoint(
-  bytes: Uint8Array,
-  file: string,
-): { state: HostTensors; position: Position } {
+export async function readCheckpoint(bytes: Uint8Array, file: string): Promise<Checkpoint> {
   const { tensors, metadata } = readSafetensors(bytes, file);
+  await checkSeal(bytes, metadata, file);
   const text = metadata[POSITION];
+  const format = metadata[FORMAT] ?? '1';
+  if (text !== undefined && format !== CURRENT_FORMAT) {
+    throw new FileError(
+      `${file} is a checkpoint of another version of Fovea, of format ${format}; this one reads ` +
+        `format ${CURRENT_FORMAT}. Go on with the version that wrote it.`,
+    );
+  }
   const parsed = text === undefined ? undefined : position.safeParse(parseJson(text));
   if (!parsed?.success) {
     throw new FileError(
@@ -86,7 +115,25 @@ export function readCheckpoint(
         ? { dtype: 'float32', shape, data }
         : { dtype: 'int32', shape, data: Int32Array.from(data, Number) };
   }
-  return { state, position: parsed.data };
+  return { state, position: parsed.data, metadata };
+}
+
+/**
+ * Refuses a file that is not as it was sealed. Weights of other programs, which carry no seal, pass.
+ * @param bytes a whole safetensors file
+ * @param metadata what it holds
+ * @param file its name, for the message
+ * @throws FileError if its checksum does not hold, or is missing from a checkpoint
+ */
+export async function checkSeal(
+  bytes: Uint8Array,
+  metadata: Readonly<Record<string, string>>,
+  file: string,
+): Promise<void> {
+  if ((await isIntact(bytes)) ?? metadata[FORMAT] === undefined) return;
+  throw new FileError(
+    `${file} is damaged: its content does not have the checksum (SHA-256) that it was written with.`,
+  );
 }
 
 /**

@@ -9,7 +9,7 @@ import {
   scalarsRecord,
   sessionStartRecord,
 } from './tensorboard.js';
-import { readEvents, readRecords } from './testing/tfrecord.js';
+import { crc32cBitByBit, readEvents, readRecords } from './testing/tfrecord.js';
 
 describe('crc32c', () => {
   // RFC 3720, B.4, and the check value of the CRC catalogues.
@@ -20,8 +20,40 @@ describe('crc32c', () => {
     ['32 bytes of 0xff', new Uint8Array(32).fill(0xff), 0x62a8ab43],
     ['0 to 31', Uint8Array.from({ length: 32 }, (_, i) => i), 0x46dd794e],
     ['31 to 0', Uint8Array.from({ length: 32 }, (_, i) => 31 - i), 0x113fdb5c],
-  ])('of %s', (_, data, expected) => {
+  ])('of %s, by the writer and by the reader', (_, data, expected) => {
     expect(crc32c(data)).toBe(expected);
+    expect(crc32cBitByBit(data)).toBe(expected);
+  });
+});
+
+/**
+ * Three events as TensorBoard 2.21 writes them (tensorboard.summary.writer.record_writer.RecordWriter
+ * on Event messages): the file's version, the start of a session at step 3, two scalars of step 300.
+ */
+const TENSORBOARDS = [
+  '1800000000000000a37f4b220900002040fc54d9411a0d627261696e2e4576656e743a322b353110',
+  '0f000000000000006d532b090900005040fc54d94110033a020801ca4a9a0b',
+  '3200000000000000241956ec0900008040fc54d94110ac022a240a110a0a6c6f73732f747261696e15000020400a0f' +
+    '0a0876616c5f746f7031150000754221518090',
+].map((record) => Uint8Array.from(Buffer.from(record, 'hex')));
+
+describe("TensorBoard's own records", () => {
+  const scalars = { 'loss/train': 2.5, val_top1: 61.25 };
+
+  it('mean to the reader what was written', () => {
+    expect(readEvents(Buffer.concat(TENSORBOARDS))).toEqual([
+      { wallTime: 1700000000.5, step: 0, fileVersion: 'brain.Event:2', scalars: {} },
+      { wallTime: 1700000001.25, step: 3, sessionStatus: 1, scalars: {} },
+      { wallTime: 1700000002, step: 300, scalars },
+    ]);
+  });
+
+  it('are the same bytes that the writer writes', () => {
+    expect([
+      fileVersionRecord(1700000000.5),
+      sessionStartRecord(1700000001.25, 3),
+      scalarsRecord(1700000002, 300, scalars),
+    ]).toEqual(TENSORBOARDS);
   });
 });
 

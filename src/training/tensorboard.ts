@@ -100,5 +100,6 @@ function beginEvent(wallTime: number, step: number): BinaryWriter {
   }
   const event = new BinaryWriter();
   event.tag(EVENT.wallTime, WireType.Bit64).double(wallTime);
-  return event.tag(EVENT.step, WireType.Varint).int64(step);
+  // A 0 is not written, as in every protobuf message of this syntax.
+  return step === 0 ? event : event.tag(EVENT.step, WireType.Varint).int64(step);
 }

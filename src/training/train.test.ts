@@ -85,12 +85,12 @@ async function interruptedAfter(steps: number): Promise<{ outcome: Outcome; at: 
       if (++done === steps) controller.abort();
     },
     onCheckpoint: async (position, state) => {
-      bytes = writeCheckpoint(await state.read(), position);
+      bytes = await writeCheckpoint(await state.read(), position);
     },
   });
   await expect(stopped).rejects.toThrow(Interrupted);
   if (bytes === undefined) throw new Error('nothing was saved');
-  const resume = readCheckpoint(bytes, 'test');
+  const resume = await readCheckpoint(bytes, 'test');
   return { outcome: await run({ resume }), at: resume.position };
 }
 
@@ -125,6 +125,31 @@ describe('train', () => {
     const interrupted = await interruptedAfter(steps);
     expect(interrupted.at).toMatchObject({ epoch: at.epoch, iteration: at.iteration });
     expect(interrupted.outcome).toEqual(await run());
+  });
+
+  it('resumed from a checkpoint within an epoch equals the run that was not', async () => {
+    const taken: { position: Position; bytes: Uint8Array }[] = [];
+    await train(runtime, net(), data, {
+      ...options,
+      checkpointMinutes: 0,
+      onCheckpoint: async (position, state) => {
+        taken.push({ position, bytes: await writeCheckpoint(await state.read(), position) });
+      },
+    });
+    // After each of 4 steps, and after the evaluation.
+    const places = taken.map(({ position: { epoch, iteration } }) => [epoch, iteration]);
+    const ofEpoch = (epoch: number) => [1, 2, 3, 4].map((step) => [epoch, step]);
+    expect(places).toEqual([...ofEpoch(0), [1, 0], ...ofEpoch(1), [2, 0], ...ofEpoch(2), [3, 0]]);
+    const middle = await readCheckpoint(taken[6]!.bytes, 'test');
+    expect(middle.position).toMatchObject({ epoch: 1, iteration: 2 });
+    expect(await run({ resume: middle })).toEqual(await run());
+  });
+
+  it('takes no checkpoint within an epoch before the time has come', async () => {
+    const taken: Position[] = [];
+    const onCheckpoint = (position: Position) => Promise.resolve(void taken.push(position));
+    await train(runtime, net(), data, { ...options, epochs: 1, onCheckpoint });
+    expect(taken).toMatchObject([{ epoch: 1, iteration: 0 }]);
   });
 
   it('stops before the first step if it is asked to by then, and saves that too', async () => {

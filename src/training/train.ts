@@ -37,7 +37,15 @@ export interface TrainOptions extends StepperOptions {
   readonly signal?: AbortSignal;
   /** Told after every step. */
   readonly onStep?: (progress: StepProgress) => void;
-  /** Told after every epoch, and before an interrupted run ends; it may read the state to save it. */
+  /**
+   * Minutes after which a checkpoint is taken within an epoch too, counted from the last one or the
+   * beginning; 0: after every step. Default 10.
+   */
+  readonly checkpointMinutes?: number;
+  /**
+   * Told after every epoch, within one when `checkpointMinutes` have passed, and before an
+   * interrupted run ends; it may read the state to save it.
+   */
   readonly onCheckpoint?: (position: Position, state: State) => Promise<void>;
   /** Told after every epoch, when its checkpoint was taken. */
   readonly onEpoch?: (metrics: EpochMetrics) => Promise<void>;
@@ -85,6 +93,7 @@ export async function train(
   options: TrainOptions,
 ): Promise<TrainResult> {
   const { epochs, batchSize, schedule, seed, resume, signal, onStep } = options;
+  const { checkpointMinutes = 10 } = options;
   const images = size(data.train);
   const iterations = Math.ceil(images / batchSize);
   const stepper = new Stepper(runtime, model, data.train, options);
@@ -94,8 +103,13 @@ export async function train(
   let { iteration, tally, seconds } = resume?.position ?? fresh();
   let loopMilliseconds = 0;
 
-  const stop = async (epoch: number): Promise<never> => {
+  let lastCheckpoint = performance.now();
+  const checkpoint = async (epoch: number): Promise<void> => {
     await options.onCheckpoint?.({ epoch, iteration, tally, seconds, metrics }, state);
+    lastCheckpoint = performance.now();
+  };
+  const stop = async (epoch: number): Promise<never> => {
+    await checkpoint(epoch);
     throw new Interrupted(
       `Stopped in epoch ${epoch + 1} of ${epochs}, after ${iteration} of ${iterations} steps.`,
     );
@@ -105,7 +119,7 @@ export async function train(
     for (let epoch = resume?.position.epoch ?? 0; epoch < epochs; epoch++) {
       const order = epochOrder(seed, epoch, images);
       let lastStep = performance.now();
-      for (; iteration < iterations; iteration++) {
+      while (iteration < iterations) {
         if (signal?.aborted) return await stop(epoch);
         const lr = schedule.lr(epoch, iteration, iterations);
         const indices = order.subarray(iteration * batchSize, (iteration + 1) * batchSize);
@@ -125,11 +139,16 @@ export async function train(
           );
         }
         addBatch(tally, logits, labels, indices.length, loss * indices.length);
+        iteration++;
         const now = performance.now();
         seconds += (now - lastStep) / 1000;
         loopMilliseconds += now - lastStep;
         lastStep = now;
-        onStep?.(progress('train', epoch, iteration + 1, iterations, tally, seconds));
+        onStep?.(progress('train', epoch, iteration, iterations, tally, seconds));
+        if (now - lastCheckpoint >= checkpointMinutes * 60_000) {
+          await checkpoint(epoch);
+          lastStep = performance.now();
+        }
       }
 
       const start = performance.now();
@@ -164,7 +183,7 @@ export async function train(
       };
       metrics.push(finished);
       ({ iteration, tally, seconds } = fresh());
-      await options.onCheckpoint?.({ epoch: epoch + 1, iteration, tally, seconds, metrics }, state);
+      await checkpoint(epoch + 1);
       await options.onEpoch?.(finished);
     }
     takeOver(model, await state.read());

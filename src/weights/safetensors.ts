@@ -60,7 +60,7 @@ export function readSafetensors(bytes: Uint8Array, file = 'safetensors'): Safete
     // A copy begins at offset 0 of its own buffer, so that it is aligned for every dtype.
     const copy = new Uint8Array(end - begin);
     copy.set(bytes.subarray(dataStart + begin, dataStart + end));
-    tensors.set(name, decode(dtype, shape, copy.buffer));
+    tensors.set(name, storedTensor(dtype, shape, copy.buffer));
   }
   return { tensors, metadata };
 }
@@ -113,7 +113,8 @@ export function writeSafetensors(
   return file;
 }
 
-function decode(
+/** A tensor from its raw little-endian values, row-major, which begin and end with the buffer. */
+export function storedTensor(
   dtype: SafetensorsDtype,
   shape: readonly number[],
   buffer: ArrayBuffer,

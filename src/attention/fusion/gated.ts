@@ -14,7 +14,7 @@ export interface GatedFusionOptions {
 
 /**
  * Gated fusion: for every element, a learned share of one map and the rest of the other. Zheng,
- * Fan, Wang and Qi (GMAN), AAAI 2020, arXiv 1911.08415, equation 10.
+ * Fan, Wang and Qi (GMAN), AAAI 2020, arXiv 1911.08415.
  *
  *   z = sigmoid(W1 a + W2 b)     [B, C, H, W]    W1, W2: C -> C at every place, with biases
  *   y = z * a + (1 - z) * b      [B, C, H, W]
@@ -22,7 +22,8 @@ export interface GatedFusionOptions {
  * Exposes `gate`: z. Cost: 2 C^2 + 2 C parameters and 2 C^2 multiply-adds per place. Both maps must
  * have the same shape; y lies between them everywhere, so it can choose but not add up.
  *
- * The paper has one bias; the seed (004, `gatedFusion`) one per map, of which only the sum matters. The
+ * The paper has one bias; the seed (004, `gatedFusion`) one per map, of which only the sum matters. It
+ * names no paper; GMAN's is the formula that it has, there for a spatial and a temporal attention. The
  * seed takes channels last, images as well as time series [B, N, T, C]: `channelsLast: true`.
  */
 export class GatedFusion extends Module {

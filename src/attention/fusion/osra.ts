@@ -25,7 +25,7 @@ export interface OverlappingReductionAttentionOptions {
 
 /**
  * Overlapping spatial-reduction attention (OSRA): self-attention whose keys and values come from a
- * smaller map, made by convolutions whose windows overlap. Lou, Zhang, Zhou, Yang, Liu and Yu
+ * smaller map, made by convolutions whose windows overlap. Lou, Zhang, Zhou, Yang, Wu and Yu
  * (TransXNet), 2023, arXiv 2310.19380.
  *
  *   r    = norm(dw1x1(act(norm(dw(x)))))              [B, C, H', W']     dw: depthwise, kernel s + 3, stride s
@@ -42,7 +42,7 @@ export interface OverlappingReductionAttentionOptions {
  * N C^2 + 2 M C^2 + 2 N M C multiply-adds besides the depthwise ones. The output is not projected
  * and x is not added: that is the surrounding block's affair.
  *
- * The seed (004, `OSRAttention`) has ReLU where the authors have GELU (their line stands beside it in a
+ * The seed (004, `OSRAttention`) names no paper; it has ReLU where the authors have GELU (their line stands beside it in a
  * comment), reads `qk_scale=0` as none given, and calls the softmax a LayerNorm in a comment.
  */
 export class OverlappingReductionAttention extends Module {
@@ -148,7 +148,7 @@ export const osra = defineMechanism({
   id: 'osra',
   title: 'Overlapping spatial-reduction attention',
   domain: 'fusion',
-  paper: 'Lou, Zhang, Zhou, Yang, Liu and Yu (TransXNet), 2023',
+  paper: 'Lou, Zhang, Zhou, Yang, Wu and Yu (TransXNet), 2023',
   year: 2023,
   arxiv: '2310.19380',
   options: defaults,

@@ -25,7 +25,7 @@ export interface SpatiallyAdaptiveModulationOptions {
  * C^2 + 11 C parameters; C^2 multiply-adds per place and 9 C/L per place of every level's own size.
  * H and W must be at least 2^(L-1): not for the last, tiny maps of a deep network.
  *
- * As the seed (004, `SAFM`), whose debug print fails for fewer than 4 levels. The paper pools with
+ * As the seed (004, `SAFM`), which names no paper, and whose debug print fails for fewer than 4 levels. The paper pools with
  * p/2^i outputs by adaptive max-pooling, as here: windows of sizes that do not divide overlap.
  */
 export class SpatiallyAdaptiveModulation extends Module {

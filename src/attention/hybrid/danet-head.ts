@@ -6,6 +6,7 @@ import { Dropout } from '../../nn/layers/dropout.js';
 import { BatchNorm2d } from '../../nn/layers/normalization.js';
 import { Module, type Layer } from '../../nn/module.js';
 import type { Tensor } from '../../tensor/tensor.js';
+import { defineMechanism } from '../entry.js';
 import { ChannelSimilarityAttention, PositionAttention } from './danet.js';
 
 /** Options of {@link DualAttentionHead}. */
@@ -98,3 +99,21 @@ export class DualAttentionHead extends Module {
     return outputs;
   }
 }
+
+/** As of {@link DualAttentionHead}, with the classes among the options, and without the norm, which is no plain value. */
+interface DualAttentionHeadChoice extends Required<Omit<DualAttentionHeadOptions, 'norm'>> {
+  /** How many classes a place may belong to. Default 19, as many as Cityscapes has, the paper's first data set. */
+  readonly classes: number;
+}
+
+export const danetHead = defineMechanism<DualAttentionHeadChoice>({
+  id: 'danet-head',
+  title: "DANet's segmentation head",
+  domain: 'hybrid',
+  paper: 'Fu, Liu, Tian, Li, Bao, Fang and Lu, CVPR 2019',
+  year: 2019,
+  arxiv: '1809.02983',
+  keepsShape: false,
+  options: { classes: 19, auxiliary: true, dropout: 0.1, inverted: false },
+  create: (channels, { classes, ...options }) => new DualAttentionHead(channels, classes, options),
+});

@@ -7,8 +7,11 @@ import { Identity } from '../../nn/index.js';
 import { input } from '../../ops/index.js';
 import { evaluate } from '../../tensor/evaluate.js';
 import { ndarray } from '../../tensor/ndarray.js';
+import { expectValues } from '../../testing/expect-values.js';
 import { goldenCase } from '../../testing/golden-files.js';
+import { parameterValues, runModule } from '../../testing/run-in-float64.js';
 import { sharedGoldenCases } from '../../testing/shared-golden.js';
+import { randomArray } from '../../testing/values.js';
 import { DualAttentionHead } from './danet-head.js';
 import { ChannelSimilarityAttention, PositionAttention } from './danet.js';
 
@@ -78,6 +81,20 @@ describe('ChannelSimilarityAttention', () => {
     for (const [i, weight] of expected.entries())
       expect(attention?.data[i]).toBeCloseTo(weight, 12);
   });
+
+  it.each([false, true])('adds beta times what each channel gathered: inverted %s', (inverted) => {
+    const module = new ChannelSimilarityAttention({ inverted });
+    module.beta.data = Float32Array.of(0.5);
+    const { output } = runModule(module, [ndarray([1, 2, 1, 2], [...a, ...b])]);
+    const sign = inverted ? -1 : 1;
+    const [ofA, ofB] = [
+      softmax(sign * Math.LN2 ** 2, sign * Math.LN2),
+      softmax(sign * Math.LN2, sign),
+    ] as const;
+    // Both channels are 0 at the second place, so nothing is gathered there.
+    const gathered = ([p = NaN, q = NaN]: readonly number[]) => p * a[0] + q * b[0];
+    expectValues(output, [a[0] + 0.5 * gathered(ofA), 0, b[0] + 0.5 * gathered(ofB), 0]);
+  });
 });
 
 describe('PositionAttention', () => {
@@ -86,6 +103,41 @@ describe('PositionAttention', () => {
     expect(query.weight.shape).toEqual([8, 32, 1, 1]);
     expect(key.weight.shape).toEqual([8, 32, 1, 1]);
     expect(value.weight.shape).toEqual([32, 32, 1, 1]);
+  });
+
+  it('with another ratio computes what its formula says, place by place', () => {
+    const [channels, places, inner] = [6, 4, 2];
+    const module = new PositionAttention(channels, { ratio: 3 }).initialize(4);
+    module.alpha.data = Float32Array.of(-0.5);
+    const x = randomArray([1, channels, 2, 2], 9);
+    const project = (name: string, o: number, n: number) => {
+      const weight = parameterValues(module, `${name}.weight`);
+      let total = parameterValues(module, `${name}.bias`)[o]!;
+      for (let c = 0; c < channels; c++)
+        total += weight[o * channels + c]! * x.data[c * places + n]!;
+      return total;
+    };
+    const expected = Array.from(x.data);
+    const map: number[] = [];
+    for (let i = 0; i < places; i++) {
+      const powers = Array.from({ length: places }, (_, j) => {
+        let energy = 0;
+        for (let o = 0; o < inner; o++) energy += project('query', o, i) * project('key', o, j);
+        return Math.exp(energy);
+      });
+      const total = powers.reduce((sum, p) => sum + p);
+      map.push(...powers.map((p) => p / total));
+      for (let c = 0; c < channels; c++) {
+        const gathered = powers.reduce(
+          (sum, p, j) => sum + (p / total) * project('value', c, j),
+          0,
+        );
+        expected[c * places + i]! -= 0.5 * gathered;
+      }
+    }
+    const { output, exposed } = runModule(module, [x]);
+    expectValues(output, expected);
+    expectValues(exposed.get('attention'), map);
   });
 
   it('refuses channels too few for its ratio', () => {
@@ -111,6 +163,29 @@ describe('DualAttentionHead', () => {
     expect(masks(true).map(({ keepProbability }) => keepProbability)).toEqual([0.9, 0.9, 0.9]);
     expect(masks(true, 0)).toEqual([]);
     expect(masks(false)).toEqual([]);
+  });
+
+  it("hands 'inverted' on: what weighs most in one form weighs least in the other", () => {
+    const maps = [false, true].map((inverted) => {
+      const head = new DualAttentionHead(32, 2, { inverted, auxiliary: false }).initialize(1);
+      head.assignPaths();
+      const { record: left } = record(false, () => head.forward(x));
+      const map = left.exposed.get('channel.attention');
+      const feeds = new Map([[x, randomArray(x.shape, 2)]]);
+      for (const [, { tensor, data }] of [...head.namedParameters(), ...head.namedBuffers()]) {
+        feeds.set(tensor, ndarray(tensor.shape, Float64Array.from(data)));
+      }
+      return [...(evaluate(map ? [map] : [], feeds)[0]?.data ?? [])];
+    });
+    // exp(E) and exp(-E): where one row has the ratio r to its first weight, the other has 1 / r.
+    const [plain = [], inverted = []] = maps;
+    expect(plain.length).toBe(2 * 8 * 8);
+    for (const [i, weight] of plain.entries()) {
+      const first = i - (i % 8);
+      const product = (weight / plain[first]!) * (inverted[i]! / inverted[first]!);
+      expect(product).toBeCloseTo(1, 9);
+    }
+    expect(plain).not.toEqual(inverted);
   });
 
   it('takes another normalisation, or none', () => {

@@ -111,6 +111,7 @@ export const cbamJoint = defineMechanism<JointCbamChoice>({
   year: 2025,
   arxiv: null,
   options: { positions: null, ratio: 16, kernel: 7 },
+  optionsFor: (height, width) => ({ positions: height * width }),
   create: (channels, { positions, ...options }) => {
     if (positions === null) {
       throw new RequestError(

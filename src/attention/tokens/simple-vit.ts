@@ -151,7 +151,8 @@ export interface SimpleVitOptions extends TransformerOptions {
  * Exposes `transformer.layers.<i>.attention.attention`, [B, heads, C/p, C/p]. Cost with h = heads d:
  * p H W dim + dim weights of the embedding; 4 dim h + 2 dim mlpDim + mlpDim + 5 dim in each layer.
  *
- * This is seed 003's model, and not an image classifier: the paper cuts patches of places, adds a
+ * This is seed 003's model (which cites Dosovitskiy et al., ICLR 2021, arXiv 2010.11929, for the
+ * Vision Transformer), and not an image classifier: the paper cuts patches of places, adds a
  * sine-cosine code of their position, normalises the result, and has a linear head on the mean token. Here
  * patches are of channels; nothing codes their position, so the result does not depend on the
  * patches' order; and one number per image comes out, which the seed takes for a similarity and
@@ -221,5 +222,7 @@ export const simpleVit = defineMechanism({
   year: 2022,
   arxiv: '2205.01580',
   options: defaults,
+  // The registry takes one number, for both sides: maps of other forms are for the class itself.
+  optionsFor: (height) => ({ imageSize: height }),
   create: (channels, options) => new SimpleVit(channels, options),
 });

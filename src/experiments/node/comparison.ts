@@ -3,14 +3,16 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { datasetInfo } from '../../data/catalog.js';
-import { FileError, FoveaError, RequestError } from '../../errors.js';
+import { FileError, RequestError } from '../../errors.js';
 import { cost } from '../../inspect/cost.js';
 import type { EpochMetrics } from '../../training/metrics.js';
 import { RunFolder, type Summary } from '../../training/node/run-folder.js';
-import { buildModel, loadData, runTraining, type RunStart } from '../../training/node/run.js';
+import { buildModel, loadData, type RunStart } from '../../training/node/run.js';
 import { makeRecipe, type Recipe } from '../../training/recipe.js';
 import { Interrupted, type StepProgress } from '../../training/train.js';
 import { makeFolder, readFileChecked, writeFileAtomic } from '../../weights/node/files.js';
+import { withLock } from './lock.js';
+import { trainInProcess } from './train-in-process.js';
 import {
   differences,
   makeSettings,
@@ -30,7 +32,7 @@ export interface CompareRequest {
 }
 
 export interface CompareOptions {
-  /** Runs at a time, each with its share of the cores. Default 1. */
+  /** Runs at a time, each with its share of the cores. Default: one for each core, at most 4; 1 on a GPU. */
   readonly jobs?: number;
   /** Asks all runs to save and stop. */
   readonly signal?: AbortSignal;
@@ -121,23 +123,22 @@ export class Comparison {
    * Does all runs that are not done yet, each from where it was left. A run that fails does not
    * stop the others.
    * @returns how every run stands, by name
+   * @throws RequestError if another process is at work in the folder
    * @throws Interrupted after all runs were saved, when the signal asked for it
    */
-  async run(options: CompareOptions = {}): Promise<ReadonlyMap<string, RunState>> {
-    const { jobs = 1, signal } = options;
-    const cores = availableParallelism();
-    if (jobs > cores) {
-      throw new RequestError(
-        `${jobs} runs at a time are more than this machine has cores (${cores}). Choose --jobs from 1 to ${cores}.`,
-      );
-    }
+  run(options: CompareOptions = {}): Promise<ReadonlyMap<string, RunState>> {
+    return withLock(this.path, () => this.runAll(options));
+  }
+
+  private async runAll(options: CompareOptions): Promise<ReadonlyMap<string, RunState>> {
+    const { signal } = options;
+    const { jobs, threads } = share(options.jobs, this.settings.recipe.device);
     for (const run of this.plan) this.states.set(run.name, await this.stateOf(run));
     const waiting = this.plan.filter((run) => !this.isDone(run));
     const finished = this.plan.filter((run) => this.isDone(run)).map(({ name }) => name);
     options.onPlan?.(this.plan, new Set(finished));
     await this.writeLedger();
 
-    const threads = Math.floor(cores / jobs);
     const worker = async (): Promise<void> => {
       for (let run = waiting.shift(); run && !signal?.aborted; run = waiting.shift()) {
         const state = await this.train(run, threads, options);
@@ -164,21 +165,18 @@ export class Comparison {
     const folder = this.folderOf(run);
     const recipe: Recipe = data === undefined ? run.recipe : { ...run.recipe, data };
     const begun = existsSync(join(folder, 'config.json'));
-    try {
-      const { summary } = await runTraining(recipe, {
-        ...(begun ? { resume: folder } : { output: folder }),
-        threads,
-        ...(signal && { signal }),
-        onStart: (start) => on.onRunStart?.(run, start),
-        onStep: (progress) => on.onStep?.(run, progress),
-        onEpoch: (metrics) => on.onEpoch?.(run, metrics),
-      });
-      return { state: 'done', best_top1: summary.best_top1 };
-    } catch (error) {
-      if (error instanceof Interrupted) return { state: 'stopped' };
-      if (!(error instanceof FoveaError)) throw error;
-      return { state: 'failed', message: error.message };
-    }
+    const outcome = await trainInProcess(
+      { kind: 'train', recipe, ...(begun ? { resume: folder } : { output: folder }), threads },
+      (report) => {
+        if (report.kind === 'start') on.onRunStart?.(run, report.start);
+        else if (report.kind === 'step') on.onStep?.(run, report.progress);
+        else on.onEpoch?.(run, report.metrics);
+      },
+      signal,
+    );
+    if (outcome.kind === 'done') return { state: 'done', best_top1: outcome.summary.best_top1 };
+    if (outcome.kind === 'stopped') return { state: 'stopped' };
+    return { state: 'failed', message: outcome.message };
   }
 
   /** How a run stands before anything is done, as its folder says. */
@@ -221,6 +219,28 @@ export class Comparison {
       cost(buildModel(recipe, datasetInfo(recipe.dataset).classes), [channels, height, width]);
     }
   }
+}
+
+/**
+ * How many runs at a time, and the threads of each. Small networks train fastest with a thread each,
+ * since threads that share one step wait for each other at every operator.
+ * @throws RequestError for more runs than there are cores, or more than one on a GPU
+ */
+export function share(
+  jobs: number | undefined,
+  device: Recipe['device'],
+): { readonly jobs: number; readonly threads: number } {
+  const cores = availableParallelism();
+  const most = device === 'cpu' ? cores : 1;
+  const wanted = jobs ?? Math.min(most, 4);
+  if (wanted > most) {
+    throw new RequestError(
+      device === 'cpu'
+        ? `${wanted} runs at a time are more than this machine has cores. Choose --jobs from 1 to ${cores}.`
+        : `On the device '${device}' one run is made at a time. Leave --jobs out.`,
+    );
+  }
+  return { jobs: wanted, threads: Math.floor(cores / wanted) };
 }
 
 /** A request with what it leaves open filled in: from the settings that are there, or else the defaults. */

@@ -19,8 +19,13 @@ async function misses(golden: GoldenCase): Promise<string[]> {
 describe('channel attention agrees with PyTorch: outputs, gates, statistics and gradients', () => {
   it.each([
     'se.conv',
+    'se.conv.2',
+    'se.linear',
+    'se.linear.2',
     'se.linear.3',
+    'se.linear.4',
     'se.senet_linear',
+    'se.senet_linear.2',
     'eca.fixed',
     'eca.fixed.3',
     'eca.fixed.even_k',

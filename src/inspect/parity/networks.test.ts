@@ -14,6 +14,7 @@ describe('the parity of networks and losses', () => {
     ['resnet.stem', evaluate],
     ['resnet.basic_block', evaluate],
     ['resnet.basic_block.2', evaluate],
+    ['resnet.basic_block.3', evaluate],
     // Too large for the float64 reference.
     ['resnet18', evaluateWithOnnx],
     ['loss.cross_entropy', evaluate],

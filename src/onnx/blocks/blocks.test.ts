@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Tensor as OrtTensor, InferenceSession } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { gradients } from '../../autodiff/gradients.js';
 import {
   batchNorm,
   batchStatistics,
@@ -219,15 +220,21 @@ describe('the ops around a convolution agree with the reference in blocks', () =
     );
   });
 
-  it('batch normalisation, the addition and the ReLU of a residual block', async () => {
-    await inBlocks(
-      (x, w, scale, shift) => {
-        const y = features(x, w);
-        return batchNorm(y, scale, shift, batchStatistics(y)).add(x).relu();
-      },
-      [map, weight, [16], [16]],
-    );
-  });
+  it.each<[string, Shape]>([
+    ['small', map],
+    ['large', [16, 16, 8, 8]],
+  ])(
+    'batch normalisation, the addition and the ReLU of a residual block, of a %s map',
+    async (_, size) => {
+      await inBlocks(
+        (x, w, scale, shift) => {
+          const y = x.conv(w);
+          return batchNorm(y, scale, shift, batchStatistics(y)).add(x).relu();
+        },
+        [size, [16, 16, 1, 1], [16], [16]],
+      );
+    },
+  );
 });
 
 describe('what is written', () => {
@@ -250,6 +257,19 @@ describe('what is written', () => {
     expect(found.filter((name) => name === 'blocked Conv')).toHaveLength(2);
     expect(found).not.toContain('Add');
     expect(found).not.toContain('Relu');
+  });
+
+  it('batch normalisation of a large map has no plain form, of a small one has', () => {
+    const plainForms = (side: number) => {
+      const map = input('x', [16, 16, side, side]).conv(w, undefined, { padding: 1 });
+      const norm = batchNorm(map, scale, shift, batchStatistics(map));
+      const [slope = norm] = gradients(norm, [scale], [norm]);
+      const [own] = map.inputs;
+      const found = operators(slope, { x: own ?? x, w, scale, shift });
+      return found.filter((name) => name === 'blocked ReorderOutput').length;
+    };
+    expect(plainForms(8)).toBe(0);
+    expect(plainForms(7)).toBeGreaterThan(0);
   });
 
   it('nothing of the private domain without a block size', () => {

@@ -3,6 +3,7 @@ import { conv, convTranspose, convWeightGradient } from './conv.js';
 import { slice, unslice } from './movement.js';
 import {
   add,
+  centredSum,
   channelAffine,
   elementwise,
   expand,
@@ -10,7 +11,7 @@ import {
   relu,
   reluGradient,
 } from './pointwise.js';
-import { channelVariance, reduction } from './reduce.js';
+import { channelCovariance, channelVariance, reduction } from './reduce.js';
 
 /** How ops are written in the blocked layout, by name. An op that is not here has its plain lowering only. */
 export const blockRules: Readonly<Record<string, BlockRule>> = {
@@ -19,7 +20,9 @@ export const blockRules: Readonly<Record<string, BlockRule>> = {
   convWeightGradient,
   batchNorm: normalize,
   normalizeBy: normalize,
+  centredSum,
   channelAffine,
+  channelCovariance,
   channelVariance,
   sum: reduction('sum'),
   mean: reduction('mean'),

@@ -1,4 +1,5 @@
 /** Elementwise ops, per-channel affine maps and sums of maps in the blocked layout. */
+import { isLargeMap } from '../../ops/batch-norm.js';
 import { reluMask } from '../../ops/unary.js';
 import type { Value } from '../../tensor/op.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -133,6 +134,22 @@ export const normalize: BlockRule = (layouts, node) => {
     value: affine(layouts, layouts.blocked(x), scale, shift, node.dim(1)),
     layout: 'blocked',
   };
+};
+
+/** The gradient through batch normalisation: two affine maps, of which one is added to the other as it is made. */
+export const centredSum: BlockRule = (layouts, node) => {
+  const [a, s, meanA, b, t, meanB] = node.inputs;
+  if (!a || !s || !meanA || !b || !t || !meanB) return undefined;
+  if (!layouts.fits(node) || !layouts.inBlocks(b) || !isLargeMap(node)) return undefined;
+  const { emit } = layouts;
+  const weight = (scale: Tensor) => layouts.view(layouts.plain(scale), [node.dim(1), 1, 1, 1]);
+  const shift = (scale: Tensor, mean: Tensor) =>
+    emit.node('Mul', [layouts.plain(scale), layouts.plain(mean)]);
+  const offset = emit.node('Neg', [emit.node('Add', [shift(s, meanA), shift(t, meanB)])]);
+  const pointwise = { kernel_shape: [1, 1], group: node.dim(1) };
+  const scaled = layouts.conv([layouts.blocked(a), weight(s), offset], pointwise);
+  const value = layouts.conv([layouts.blocked(b), weight(t), '', scaled], pointwise);
+  return { value, layout: 'blocked' };
 };
 
 /** Values of one place stretched over all: the blocks are stretched instead. */

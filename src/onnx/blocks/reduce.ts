@@ -1,4 +1,5 @@
 /** Sums and means over space, and over space and batch, in the blocked layout. */
+import { isLargeMap } from '../../ops/batch-norm.js';
 import { elementCount } from '../../tensor/shape.js';
 import type { Value } from '../../tensor/op.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -82,15 +83,30 @@ function overSamples(layouts: Layouts, value: Value, kind: 'sum' | 'mean'): Valu
  */
 export const channelVariance: BlockRule = (layouts, node) => {
   const [x, mean] = node.inputs;
-  if (x === undefined || mean === undefined || !layouts.fits(x) || !layouts.inBlocks(x)) {
-    return undefined;
-  }
-  const { emit } = layouts;
-  const places = x.dim(2) * x.dim(3);
-  const squares = overSamples(layouts, scalarProducts(layouts, [x, x], x).value, 'mean');
-  const meanSquare = emit.node('Mul', [squares, emit.constant([1 / places], [], 'float32')]);
+  if (!x || !mean || !suits(layouts, x)) return undefined;
   const own = layouts.plain(mean);
-  const difference = emit.node('Sub', [meanSquare, emit.node('Mul', [own, own])]);
-  const value = emit.node('Max', [difference, emit.constant([0], [], 'float32')]);
+  const difference = productMean(layouts, x, x, own, own);
+  const zero = layouts.emit.constant([0], [], 'float32');
+  return { value: layouts.emit.node('Max', [difference, zero]), layout: 'plain' };
+};
+
+/** Mean of a (b - mean) likewise, as the mean product less the product of the means. */
+export const channelCovariance: BlockRule = (layouts, node) => {
+  const [a, b, mean] = node.inputs;
+  if (!a || !b || !mean || !layouts.fits(a) || !suits(layouts, b)) return undefined;
+  const meanA = layouts.view(overSamples(layouts, spatialMeans(layouts, a), 'mean'), node.shape);
+  const value = productMean(layouts, a, b, meanA, layouts.plain(mean));
   return { value, layout: 'plain' };
 };
+
+function suits(layouts: Layouts, x: Tensor): boolean {
+  return layouts.fits(x) && layouts.inBlocks(x) && isLargeMap(x);
+}
+
+/** Mean of a b over batch and space, less the product of two means. -> [C] */
+function productMean(layouts: Layouts, a: Tensor, b: Tensor, meanA: Value, meanB: Value): Value {
+  const { emit } = layouts;
+  const products = overSamples(layouts, scalarProducts(layouts, [a, b], b).value, 'mean');
+  const places = emit.constant([1 / (b.dim(2) * b.dim(3))], [], 'float32');
+  return emit.node('Sub', [emit.node('Mul', [products, places]), emit.node('Mul', [meanA, meanB])]);
+}

@@ -4,7 +4,7 @@
  */
 import type { TensorData } from '../../tensor/op.js';
 import { GraphEmitter } from '../emitter.js';
-import { valueInfo, writeModel } from '../model.js';
+import { writeModel } from '../model.js';
 import { DOMAIN } from './layout.js';
 
 /** Channels of the trial's map, which has two places: a multiple of every block that there is. */
@@ -24,8 +24,8 @@ export function trialModel(): Uint8Array {
   return writeModel({
     nodes: emit.nodes,
     initializers: emit.initializers,
-    inputs: [valueInfo('x', [1, CHANNELS, 1, 2], 'float32')],
-    outputs: [valueInfo(flat, [2 * CHANNELS], 'float32')],
+    inputs: [{ name: 'x', shape: [1, CHANNELS, 1, 2], dtype: 'float32' }],
+    outputs: [{ name: flat, shape: [2 * CHANNELS], dtype: 'float32' }],
   });
 }
 

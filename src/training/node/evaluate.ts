@@ -2,10 +2,13 @@
 import { datasetInfo } from '../../data/catalog.js';
 import { size } from '../../data/dataset.js';
 import { FileError, FoveaError } from '../../errors.js';
+import type { ResNet } from '../../models/index.js';
 import type { StateDict } from '../../nn/module.js';
 import { createRuntime } from '../../runtime/node/create.js';
 import { renameState, type NameMap } from '../../weights/names.js';
-import { readTensors } from '../../weights/node/files.js';
+import { readFileChecked } from '../../weights/node/files.js';
+import { readWeightsFile } from '../../weights/read.js';
+import { checkSeal } from '../checkpoint.js';
 import { Evaluator, type EvaluateOptions } from '../evaluator.js';
 import type { Means } from '../metrics.js';
 import type { Recipe } from '../recipe.js';
@@ -15,7 +18,7 @@ import { buildModel, loadSplit } from './run.js';
 /** A recipe of which only the model, the validation data and the device matter. */
 export interface EvaluationRequest {
   readonly recipe: Recipe;
-  /** A safetensors file: a checkpoint of a run, or weights by state_dict name. */
+  /** A checkpoint of a run, or any safetensors or PyTorch file of weights by state_dict name. */
   readonly weights: string;
   /** From the file's names to the model's. Default: they are the same. */
   readonly names?: NameMap;
@@ -31,17 +34,11 @@ export interface Evaluation extends Means {
  * @throws RequestError, FileError, DeviceError for what cannot be had or does not fit
  */
 export async function evaluateWeights(
-  { recipe, weights, names = {} }: EvaluationRequest,
+  request: EvaluationRequest,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const model = buildModel(recipe, datasetInfo(recipe.dataset).classes);
-  const state = renameState(await readWeights(weights), names);
-  try {
-    model.loadStateDict(state);
-  } catch (error) {
-    if (!(error instanceof FoveaError)) throw error;
-    throw new FileError(`${weights}: ${error.message}`, { cause: error });
-  }
+  const { recipe } = request;
+  const model = await trainedModel(request);
   const data = await loadSplit(recipe, 'val');
 
   const runtime = await createRuntime(recipe.device);
@@ -55,9 +52,30 @@ export async function evaluateWeights(
   }
 }
 
+/**
+ * The model of a recipe with the weights of a file.
+ * @throws RequestError, FileError for what cannot be had or does not fit
+ */
+export async function trainedModel({
+  recipe,
+  weights,
+  names = {},
+}: EvaluationRequest): Promise<ResNet> {
+  const model = buildModel(recipe, datasetInfo(recipe.dataset).classes);
+  const state = renameState(await readWeights(weights), names);
+  try {
+    return model.loadStateDict(state);
+  } catch (error) {
+    if (!(error instanceof FoveaError)) throw error;
+    throw new FileError(`${weights}: ${error.message}`, { cause: error });
+  }
+}
+
 /** The weights in a file, without the optimiser's slots of a checkpoint. */
 async function readWeights(file: string): Promise<StateDict> {
-  const { tensors } = await readTensors(file);
+  const bytes = await readFileChecked(file);
+  const { tensors, metadata } = readWeightsFile(bytes, file);
+  await checkSeal(bytes, metadata, file);
   const state: StateDict = new Map();
   for (const [name, { shape, data }] of tensors) {
     if (name.startsWith(OPTIMIZER)) continue;

@@ -1,9 +1,16 @@
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { FileError, RequestError } from '../../errors.js';
-import { makeFolder, readFileChecked, writeFileAtomic } from '../../weights/node/files.js';
+import {
+  asFileError,
+  makeFolder,
+  readFileChecked,
+  removeTemporaryFiles,
+  writeFileAtomic,
+} from '../../weights/node/files.js';
 import { makeRecipe, type Recipe, type RecipeInput } from '../recipe.js';
 import type { EpochMetrics } from '../metrics.js';
 
@@ -26,6 +33,7 @@ const RUN_FILES = [
   'config.json',
   'metrics.jsonl',
   'last.safetensors',
+  'previous.safetensors',
   'best.safetensors',
   'summary.json',
 ] as const;
@@ -70,9 +78,11 @@ export class RunFolder {
       return { folder, recipe: makeRecipe(JSON.parse(text) as RecipeInput) };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new FileError(`${folder.file('config.json')} cannot be used. ${reason}`, {
-        cause: error,
-      });
+      throw new FileError(
+        `${folder.file('config.json')} cannot be used: it is damaged, or of another version of Fovea ` +
+          `than this one, ${versions()['fovea'] ?? ''}. ${reason}`,
+        { cause: error },
+      );
     }
   }
 
@@ -95,8 +105,26 @@ export class RunFolder {
     await writeFileAtomic(this.file(name), `${JSON.stringify(value, null, 2)}\n`);
   }
 
-  async writeBytes(name: string, bytes: Uint8Array): Promise<void> {
-    await writeFileAtomic(this.file(name), bytes);
+  /** @param keepAs the name under which the content before is kept; without it, it is not */
+  async writeBytes(name: string, bytes: Uint8Array, keepAs?: string): Promise<void> {
+    await writeFileAtomic(this.file(name), bytes, keepAs && this.file(keepAs));
+  }
+
+  /**
+   * Gives a file another name, in the place of whatever has it.
+   * @throws FileError if that cannot be done
+   */
+  async rename(name: string, to: string): Promise<void> {
+    try {
+      await rename(this.file(name), this.file(to));
+    } catch (error) {
+      throw asFileError(error, 'rename', this.file(name));
+    }
+  }
+
+  /** Removes what a process that was killed left half-written. */
+  async removeTemporaryFiles(): Promise<void> {
+    await removeTemporaryFiles(this.path, RUN_FILES);
   }
 }
 

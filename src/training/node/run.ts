@@ -7,13 +7,16 @@ import { FileError, FoveaError, RequestError } from '../../errors.js';
 import { cost } from '../../inspect/cost.js';
 import type { OptionValue } from '../../attention/index.js';
 import { createRuntime } from '../../runtime/node/create.js';
-import type { HostTensors } from '../../runtime/engine.js';
-import { readFileChecked } from '../../weights/node/files.js';
-import { checkState, readCheckpoint, writeCheckpoint } from '../checkpoint.js';
 import { bestOf, type EpochMetrics } from '../metrics.js';
 import { optimizerOf, scheduleOf, type Recipe } from '../recipe.js';
-import { initialState, notFinite } from '../step.js';
+import { initialState } from '../step.js';
 import { Diverged, Interrupted, train, type Position, type StepProgress } from '../train.js';
+import {
+  findCheckpoint,
+  newestCheckpoint,
+  saveCheckpoint,
+  setDamagedAside,
+} from './checkpoints.js';
 import { EventWriter } from './event-writer.js';
 import { freeRunFolder, RunFolder, versions, type Summary } from './run-folder.js';
 
@@ -26,6 +29,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Threads within one operator. Default: one per core. */
   readonly threads?: number;
+  /** Minutes after which a checkpoint is taken within an epoch too; 0: after every step. Default 10. */
+  readonly checkpointMinutes?: number;
   /** Start of the name of a profile by op of the training steps. */
   readonly profile?: string;
   readonly onStart?: (start: RunStart) => void;
@@ -43,11 +48,14 @@ export interface RunStart {
   readonly macs: number;
   /** In a run that is continued: its epochs that are done, and the steps of the next one. */
   readonly resumedAt?: { readonly epoch: number; readonly iteration: number };
+  /** In a run that is continued: what a person should know, such as that a checkpoint was damaged. */
+  readonly notes?: readonly string[];
 }
 
 /**
  * Trains by a recipe and keeps everything in a run folder: config.json, metrics.jsonl,
- * last.safetensors, best.safetensors, a TensorBoard event file, summary.json.
+ * last.safetensors and previous.safetensors (the two latest checkpoints), best.safetensors, a
+ * TensorBoard event file, summary.json.
  * @throws Interrupted after saving, when the signal asked for it
  * @throws Diverged when the loss is no longer finite; the last checkpoint stays
  * @throws RequestError, FileError, DeviceError for what cannot be had
@@ -65,24 +73,34 @@ export async function runTraining(
   const data = await loadData(recipe);
   const { channels, height, width } = data.train;
   const { parameters, macs } = cost(model, [channels, height, width]);
-  const resume = resumed && (await lastCheckpoint(resumed.folder, initialState(model, optimizer)));
+  const found = resumed && (await findCheckpoint(resumed.folder, initialState(model, optimizer)));
+  const resume = found?.checkpoint;
   if (resumed?.folder.has('summary.json') && (resume?.position.epoch ?? 0) >= recipe.epochs) {
     throw new RequestError(
-      `The run in ${options.resume ?? ''} is already complete, with ${recipe.epochs} epochs.`,
+      `The run in ${options.resume ?? ''} is already complete, with ${recipe.epochs} epochs. ` +
+        'For more epochs, begin a new run.',
     );
   }
 
-  const { threads } = options;
-  const runtime = await createRuntime(recipe.device, threads === undefined ? {} : { threads });
+  const runtime = await createRuntime(recipe.device, {
+    ...(options.threads !== undefined && { threads: options.threads }),
+  });
   let events: EventWriter | undefined;
   try {
     const folder =
       resumed?.folder ??
       (await RunFolder.create(options.output ?? freeRunFolder(runName(recipe)), recipe));
+    await folder.removeTemporaryFiles();
+    if (found?.damaged) await setDamagedAside(folder);
     const done = resume?.position.metrics ?? [];
     if (resume) await folder.writeMetrics(done);
-    events = await EventWriter.open(folder.path, resume && { resumeStep: done.length + 1 });
+    // The last epoch is told again: the run may have been killed before it was.
+    const again = done.at(-1);
+    events = await EventWriter.open(folder.path, resume && { resumeStep: again?.epoch ?? 1 });
     const writer = events;
+    const writeCurves = ({ epoch, lr, seconds, images_per_second, ...curves }: EpochMetrics) =>
+      writer.scalars(epoch, { ...curves, lr, images_per_second, seconds });
+    if (again) await writeCurves(again);
     options.onStart?.({
       recipe,
       folder: folder.path,
@@ -91,6 +109,7 @@ export async function runTraining(
       parameters,
       macs,
       ...(resumed && { resumedAt: resume?.position ?? { epoch: 0, iteration: 0 } }),
+      ...(found && { notes: found.notes }),
     });
 
     let saved = resume?.position;
@@ -104,15 +123,17 @@ export async function runTraining(
       labelSmoothing: recipe.labelSmoothing,
       ...(resume && { resume }),
       ...(options.signal && { signal: options.signal }),
+      ...(options.checkpointMinutes !== undefined && {
+        checkpointMinutes: options.checkpointMinutes,
+      }),
       ...(options.profile !== undefined && { profile: options.profile }),
       ...(options.onStep && { onStep: options.onStep }),
       onCheckpoint: async (position, state) => {
-        await save(folder, position, await state.read());
+        await saveCheckpoint(folder, position, await state.read());
         saved = { ...position, metrics: [...position.metrics] };
       },
       onEpoch: async (epochMetrics) => {
-        const { epoch, lr, seconds, images_per_second, ...curves } = epochMetrics;
-        await writer.scalars(epoch, { ...curves, lr, images_per_second, seconds });
+        await writeCurves(epochMetrics);
         options.onEpoch?.(epochMetrics);
       },
     }).catch((error: unknown) => {
@@ -181,43 +202,6 @@ function runName({ model, attention, dataset, seed }: Recipe): string {
   return [model, ...(attention === 'none' ? [] : [attention]), dataset, `seed${seed}`].join('-');
 }
 
-/** The state and position to go on from; undefined when the run was left before its first checkpoint. */
-async function lastCheckpoint(
-  folder: RunFolder,
-  expected: HostTensors,
-): Promise<ReturnType<typeof readCheckpoint> | undefined> {
-  if (!folder.has('last.safetensors')) return undefined;
-  const file = folder.file('last.safetensors');
-  const checkpoint = readCheckpoint(await readFileChecked(file), file);
-  checkState(checkpoint.state, expected, file);
-  return checkpoint;
-}
-
-/**
- * Saves a run: the last checkpoint comes after the best one, since from it alone the run goes on
- * and does again what is missing; the metrics can be written again from it.
- */
-async function save(folder: RunFolder, position: Position, values: HostTensors): Promise<void> {
-  const broken = notFinite(values);
-  if (broken !== undefined) {
-    throw new Diverged(
-      `The values of '${broken}' are no longer finite in epoch ${position.epoch + 1}. Try a smaller learning rate.`,
-    );
-  }
-  const { metrics, iteration } = position;
-  const latest = metrics.at(-1);
-  const improved =
-    latest && metrics.slice(0, -1).every((earlier) => earlier.val_top1 < latest.val_top1);
-  if (improved && iteration === 0) {
-    await folder.writeBytes(
-      'best.safetensors',
-      writeCheckpoint(values, position, { optimizer: false }),
-    );
-  }
-  await folder.writeBytes('last.safetensors', writeCheckpoint(values, position));
-  await folder.writeMetrics(metrics);
-}
-
 /** The error that ended a run, with what is kept of the run and how to go on. */
 function withWayOn(error: unknown, folder: RunFolder, saved: Position | undefined): unknown {
   const command = `fovea train --resume ${quoted(folder.path)}`;
@@ -227,7 +211,7 @@ function withWayOn(error: unknown, folder: RunFolder, saved: Position | undefine
   const kept =
     saved === undefined
       ? 'The run has no checkpoint yet.'
-      : `The checkpoint from after epoch ${saved.epoch}${saved.iteration > 0 ? `, step ${saved.iteration},` : ''} is kept in ${folder.file('last.safetensors')}.`;
+      : `The checkpoint from after epoch ${saved.epoch}${saved.iteration > 0 ? `, step ${saved.iteration},` : ''} is kept in ${folder.file(newestCheckpoint(folder))}.`;
   if (error instanceof Diverged) return new Diverged(`${error.message} ${kept}`);
   // The request was right, the disk was not: not a FileError, which says the opposite.
   if (error instanceof FileError) {

@@ -35,7 +35,12 @@ export function readRecords(bytes: Uint8Array): Uint8Array[] {
 
 function expectCrc(data: Uint8Array, masked: number): void {
   const rotated = BigInt.asUintN(32, BigInt(masked) - 0xa282ead8n);
-  const stored = BigInt.asUintN(32, (rotated << 15n) | (rotated >> 17n));
+  const stored = Number(BigInt.asUintN(32, (rotated << 15n) | (rotated >> 17n)));
+  if (crc32cBitByBit(data) !== stored) throw new Error(`checksum ${stored} does not hold`);
+}
+
+/** CRC-32C by its definition, a division of polynomials. */
+export function crc32cBitByBit(data: Uint8Array): number {
   let crc = 0xffffffffn;
   for (const byte of data) {
     for (let bit = 0; bit < 8; bit++) {
@@ -43,7 +48,7 @@ function expectCrc(data: Uint8Array, masked: number): void {
       crc = (crc >> 1n) ^ (odd === 1n ? 0x82f63b78n : 0n);
     }
   }
-  if ((crc ^ 0xffffffffn) !== stored) throw new Error(`checksum ${stored} does not hold`);
+  return Number(crc ^ 0xffffffffn);
 }
 
 function readEvent(data: Uint8Array): ReadEvent {

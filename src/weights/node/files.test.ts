@@ -1,8 +1,9 @@
 import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { FileError } from '../../errors.js';
 import type { StoredTensor } from '../safetensors.js';
@@ -11,6 +12,7 @@ import {
   makeFolder,
   readFileChecked,
   readTensors,
+  removeTemporaryFiles,
   saveTensors,
   writeFileAtomic,
 } from './files.js';
@@ -52,6 +54,28 @@ describe('writeFileAtomic', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o640);
   });
 
+  it('keeps the old content under another name, in the place of an older one', async () => {
+    const [path, kept] = [join(folder, 'last'), join(folder, 'previous')];
+    await writeFileAtomic(path, 'one', kept);
+    expect(await readdir(folder)).toEqual(['last']);
+    await writeFileAtomic(path, 'two', kept);
+    await writeFileAtomic(path, 'three', kept);
+    expect(await readFile(path, 'utf8')).toBe('three');
+    expect(await readFile(kept, 'utf8')).toBe('two');
+    expect((await readdir(folder)).sort()).toEqual(['last', 'previous']);
+  });
+
+  it('leaves both where they are when the new content cannot be written', async () => {
+    const [path, kept] = [join(folder, 'last'), join(folder, 'previous')];
+    await writeFileAtomic(path, 'one', kept);
+    await writeFileAtomic(path, 'two', kept);
+    const content = 3 as unknown as string;
+    await expect(writeFileAtomic(path, content, kept)).rejects.toThrow(TypeError);
+    expect(await readFile(path, 'utf8')).toBe('two');
+    expect(await readFile(kept, 'utf8')).toBe('one');
+    expect((await readdir(folder)).sort()).toEqual(['last', 'previous']);
+  });
+
   it('says that the folder is missing', async () => {
     const write = writeFileAtomic(join(folder, 'none', 'a'), 'x');
     await expect(write).rejects.toThrow(FileError);
@@ -80,6 +104,35 @@ describe('writeFileAtomic', () => {
     await expect(writeFileAtomic(path, 'new')).rejects.toThrow(/permission denied/);
     await chmod(folder, 0o700);
     expect(await readFile(path, 'utf8')).toBe('old');
+  });
+});
+
+describe('removeTemporaryFiles', () => {
+  it('removes what a killed writer left of the named files, and nothing else', async () => {
+    const left = '.last.safetensors.0123456789ab.tmp';
+    const others = ['.other.0123456789ab.tmp', '.last.safetensors.tmp', 'last.safetensors'];
+    for (const name of [left, ...others]) await writeFile(join(folder, name), '');
+    await removeTemporaryFiles(folder, ['last.safetensors']);
+    expect((await readdir(folder)).sort()).toEqual(others.sort());
+  });
+
+  it('knows the names that are really used', async () => {
+    const path = join(folder, 'last.safetensors');
+    const names: string[] = [];
+    const watching = new AbortController();
+    const watcher = watch(
+      folder,
+      { signal: watching.signal },
+      (_, name) => void names.push(name ?? ''),
+    );
+    await writeFileAtomic(path, new Uint8Array(1e6));
+    await vi.waitFor(() => expect(names).toContain('last.safetensors'));
+    watching.abort();
+    watcher.close();
+    const temporary = names.find((name) => name.startsWith('.')) ?? '';
+    await writeFile(join(folder, temporary), '');
+    await removeTemporaryFiles(folder, ['last.safetensors']);
+    expect(await readdir(folder)).toEqual(['last.safetensors']);
   });
 });
 

@@ -3,7 +3,7 @@
  * and whatever goes wrong is said in words, with what to do.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { FileError } from '../../errors.js';
@@ -33,13 +33,19 @@ const WHAT_TO_DO: Readonly<Record<string, string>> = {
  *
  * @param path the file; its folder must exist
  * @param content bytes, or text to be stored as UTF-8
- * @throws FileError when it cannot be written; the old file is then untouched
+ * @param keepAs a path in the same folder under which the old content is kept, in the place of what
+ *   was there. It takes that name when the new content is safe on the disk and just before it takes
+ *   its own, so that there is a whole file under one of the two names at every moment
+ * @throws FileError when it cannot be written; the old content is then still there
  */
-export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: Uint8Array | string,
+  keepAs?: string,
+): Promise<void> {
   // A name of its own for every write: writers that meet do not share a half-written file.
   const target = await realpath(path).catch(() => path);
-  const suffix = randomBytes(6).toString('hex');
-  const temporary = join(dirname(target), `.${basename(target).slice(0, 200)}.${suffix}.tmp`);
+  const temporary = join(dirname(target), temporaryName(basename(target)));
   try {
     const old = await stat(target).catch(() => undefined);
     const handle = await open(temporary, 'wx');
@@ -50,11 +56,38 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
     } finally {
       await handle.close();
     }
+    if (old !== undefined && keepAs !== undefined) await rename(target, keepAs);
     await rename(temporary, target);
     await syncFolder(dirname(target));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw asFileError(error, 'write', path);
+  }
+}
+
+function temporaryName(name: string): string {
+  return `.${name.slice(0, 200)}.${randomBytes(6).toString('hex')}.tmp`;
+}
+
+/**
+ * Removes the temporary files that {@link writeFileAtomic} had no time to remove, when its process
+ * was killed. Nobody else may be writing in the folder.
+ *
+ * @param folder where the files are
+ * @param names of the files that were to be written
+ * @throws FileError when the folder cannot be read or a file not be removed
+ */
+export async function removeTemporaryFiles(
+  folder: string,
+  names: readonly string[],
+): Promise<void> {
+  try {
+    for (const found of await readdir(folder)) {
+      const name = /^\.(.+)\.[0-9a-f]{12}\.tmp$/.exec(found)?.[1];
+      if (name !== undefined && names.includes(name)) await rm(join(folder, found));
+    }
+  } catch (error) {
+    throw asFileError(error, 'clean', folder);
   }
 }
 

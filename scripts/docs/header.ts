@@ -1,0 +1,54 @@
+/** A class's header comment, taken apart into the sections of its page. */
+
+export interface Header {
+  /** Title, authors and paper: the first paragraph. */
+  readonly lead: string;
+  /** The formula, and what is said about it, in order. */
+  readonly formula: readonly Block[];
+  /** What can be seen: the paragraph that begins with "Exposes", up to the word "Cost". */
+  readonly exposes: string;
+  /** The rest of that paragraph: the cost by formula. */
+  readonly cost: string;
+  /** Paragraphs that name the seed documents. */
+  readonly seeds: readonly string[];
+}
+
+export type Block = { readonly code: string } | { readonly text: string };
+
+/**
+ * Paragraphs are separated by empty lines; those that are indented are formulas. See
+ * docs/adding-a-mechanism.md for the form.
+ */
+export function parseHeader(lines: readonly string[]): Header {
+  const blocks = lines
+    .join('\n')
+    .split(/\n{2,}/)
+    .map((block) => (block.startsWith('  ') ? { code: dedent(block) } : { text: prose(block) }));
+  const [first, ...rest] = blocks;
+  const texts = rest.flatMap((block) => ('text' in block ? [block.text] : []));
+  const isCost = (text: string) => text.startsWith('Exposes');
+  const isOfSeeds = (text: string) => !isCost(text) && /\bseeds?\b/i.test(text);
+  const paragraph = texts.find(isCost) ?? '';
+  const cost = paragraph.indexOf('Cost') === -1 ? paragraph.length : paragraph.indexOf('Cost');
+  return {
+    lead: first && 'text' in first ? first.text : '',
+    formula: rest.filter(
+      (block) => 'code' in block || !(isCost(block.text) || isOfSeeds(block.text)),
+    ),
+    exposes: paragraph.slice(0, cost).trim(),
+    cost: paragraph.slice(cost).trim(),
+    seeds: texts.filter(isOfSeeds),
+  };
+}
+
+function dedent(block: string): string {
+  return block.replace(/^ {2}/gm, '');
+}
+
+/** Comments mark code with {@link NAME}; their stars and underscores are no Markdown. */
+function prose(block: string): string {
+  return block
+    .replace(/\n/g, ' ')
+    .replace(/\{@link (\w+)\}/g, '`$1`')
+    .replace(/(`[^`]*`)|([*_])/g, (_, code?: string, mark?: string) => code ?? `\\${mark ?? ''}`);
+}

@@ -1,0 +1,67 @@
+/** What a comparison came to, for a terminal. */
+import type { WrittenReport } from '../experiments/node/report.js';
+import type { ReportData } from '../experiments/report/data.js';
+import { fixed, millions, orDash, signed, whole } from '../experiments/report/format.js';
+import type { Spread } from '../experiments/statistics.js';
+import { finding, MEASURE_TITLES } from '../experiments/report/words.js';
+import { table } from './command.js';
+
+/** The table of accuracies and differences, the localisation scores, and where the report is. */
+export function reportSummary({ report, page }: WrittenReport): string {
+  const parts = [accuracies(report), finding(report), localisation(report), `Report: ${page}`];
+  return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
+}
+
+function accuracies({ mechanisms, primary }: ReportData): string {
+  return table([
+    [
+      'attention',
+      'parameters',
+      'multiply-adds',
+      `top-1 %, ${MEASURE_TITLES[primary]}`,
+      'difference (95 % interval)',
+      'verdict',
+    ],
+    ...mechanisms.map(({ label, params, macs, accuracy }) => {
+      const { mean, sd, difference } = accuracy[primary];
+      return [
+        label,
+        orDash(params?.value, whole),
+        orDash(macs?.value, millions),
+        `${orDash(mean, fixed(2))}${sd === null ? '' : ` ± ${fixed(2)(sd)}`}`,
+        difference === null
+          ? ''
+          : `${orDash(difference.mean, signed(2))}${between(difference.interval)}`,
+        difference === null ? 'the baseline' : difference.verdict,
+      ];
+    }),
+  ]).trimEnd();
+}
+
+function between(interval: readonly [number, number] | null): string {
+  return interval === null ? '' : ` (${signed(2)(interval[0])} to ${signed(2)(interval[1])})`;
+}
+
+/**
+ * Of the data sets that know where their objects are: Grad-CAM, and each of a mechanism's own maps
+ * in its last layer. The report has all layers.
+ */
+function localisation({ mechanisms }: ReportData): string {
+  const rows = mechanisms.flatMap(({ label, localisation: maps }) => {
+    const last = new Map(maps.map((map) => [`${map.kind} ${map.name}`, map]));
+    return [...last.values()].map(({ module, name, kind, pointing, energy, share }) => [
+      label,
+      kind === 'grad-cam' ? 'Grad-CAM' : `${module}.${name}`,
+      score(pointing),
+      score(energy),
+      fixed(3)(share),
+    ]);
+  });
+  if (rows.length === 0) return '';
+  const head = ['attention', 'map', 'pointing game', 'energy on the object', 'even map'];
+  return table([head, ...rows]).trimEnd();
+}
+
+function score({ mean, sd }: Spread): string {
+  return `${orDash(mean, fixed(3))}${sd === null ? '' : ` ± ${fixed(3)(sd)}`}`;
+}

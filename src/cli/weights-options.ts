@@ -1,0 +1,79 @@
+/** The flags that say which trained weights a command is about: those of a run, or of a file. */
+import { Option, type Command } from 'commander';
+import { RequestError } from '../errors.js';
+import type { EvaluationRequest } from '../training/node/evaluate.js';
+import { RunFolder } from '../training/node/run-folder.js';
+import { makeRecipe, type RecipeInput } from '../training/recipe.js';
+import { nameMaps } from '../weights/names.js';
+import { flagOf } from './recipe-options.js';
+
+/** What the flags below are parsed into. */
+export interface WeightsFlags {
+  readonly run?: string;
+  readonly checkpoint: 'best' | 'last';
+  readonly weights?: string;
+  readonly names?: keyof typeof nameMaps;
+}
+
+/** `--run` with `--checkpoint`, or `--weights` with `--names`. */
+export function addWeightsOptions(command: Command): Command {
+  return addNamesOption(
+    command
+      .option('--run <folder>', 'a run, with its own model and data set')
+      .addOption(
+        new Option('--checkpoint <which>', 'which weights of the run')
+          .choices(['best', 'last'])
+          .default('best'),
+      )
+      .option('--weights <file>', 'safetensors or PyTorch, for the model below'),
+  );
+}
+
+/** How parameters are called in other people's files. */
+export function addNamesOption(command: Command): Command {
+  return command.addOption(
+    new Option('--names <map>', 'how the parameters in that file are called').choices(
+      Object.keys(nameMaps),
+    ),
+  );
+}
+
+/**
+ * The weights that the flags ask for, with the recipe that they belong to.
+ * @param given settings of a recipe that were given as flags
+ * @param free those that may differ from a run's own without making another network or task of it
+ * @param verb what the command does, for messages: 'evaluate'
+ */
+export async function weightsRequest(
+  { run, checkpoint, weights, names }: WeightsFlags,
+  given: RecipeInput,
+  free: readonly string[],
+  verb: string,
+): Promise<EvaluationRequest> {
+  if ((run === undefined) === (weights === undefined)) {
+    throw new RequestError(
+      `Say what to ${verb}: either --run FOLDER, or --model ID with --weights FILE.`,
+    );
+  }
+  if (run === undefined) {
+    return {
+      recipe: makeRecipe(given),
+      weights: weights ?? '',
+      ...(names && { names: nameMaps[names] }),
+    };
+  }
+  const fixed = Object.keys(given).filter((name) => !free.includes(name));
+  if (fixed.length > 0) {
+    throw new RequestError(
+      `A run has its own settings: leave out ${fixed.map(flagOf).join(' and ')}.`,
+    );
+  }
+  const { folder, recipe } = await RunFolder.open(run);
+  const file = `${checkpoint}.safetensors`;
+  if (!folder.has(file)) {
+    throw new RequestError(
+      `The run in ${run} has no ${file} yet: it ends its first epoch with one.`,
+    );
+  }
+  return { recipe: { ...recipe, ...given } as typeof recipe, weights: folder.file(file) };
+}

@@ -1,0 +1,73 @@
+/** What `fovea explain` leaves: index.json beside its pictures. */
+import { z } from 'zod';
+
+const name = { module: z.string(), name: z.string() };
+const fraction = z.number().min(0).max(1);
+const kind = z.enum(['spatial', 'attention-row', 'grad-cam']);
+
+export const explanationSchema = z.object({
+  /** The images that were looked at, in order. Files lie beside index.json. */
+  images: z.array(
+    z.object({
+      /** The image as the network saw it, enlarged (PNG). */
+      file: z.string(),
+      /** Which image it is: `shapes 17`, or the name of a file. */
+      label: z.string(),
+      /** Its class; empty where that is not known. */
+      class: z.string(),
+      predicted: z.string(),
+      /** Softmax of the predicted class's logit. */
+      probability: z.number(),
+    }),
+  ),
+  maps: z.array(
+    z.object({
+      /** Place in `images`. */
+      image: z.int(),
+      ...name,
+      kind,
+      /** The place that looks, [row, column], as fractions of the image from its upper left corner. */
+      query: z.tuple([fraction, fraction]).optional(),
+      /** The map over the image in grey (PNG). */
+      file: z.string(),
+      /** The map's own smallest and largest value: the ends of the colour scale. */
+      scale: z.tuple([z.number(), z.number()]),
+    }),
+  ),
+  gates: z.array(
+    z.object({
+      ...name,
+      /** Mean over the images, of each channel. */
+      values: z.array(z.number()),
+      /** Standard deviation over the images (divisor n), of each channel. */
+      spread: z.array(z.number()),
+      /** The same as bars (SVG). */
+      file: z.string().optional(),
+    }),
+  ),
+  /** Only for data sets whose object masks are known. Every figure is a mean over so many images. */
+  localisation: z
+    .array(
+      z.object({
+        ...name,
+        /** An 'attention-row' here is the mean of all rows: how much each place is looked at. */
+        kind,
+        images: z.int(),
+        /** The pointing game: does the map's largest value lie on the object? */
+        pointing: fraction,
+        /** Share of the map's sum that lies on the object. */
+        energy: fraction,
+        /** Share of the image that the object covers: what an even map scores in both. */
+        share: fraction,
+      }),
+    )
+    .optional(),
+  /** What went wrong with some of the images, in sentences. */
+  problems: z.array(z.string()).optional(),
+});
+
+/** What was seen in a run's network. */
+export type Explanation = z.infer<typeof explanationSchema>;
+
+/** The scores of one map of a network. */
+export type LocalisationScore = NonNullable<Explanation['localisation']>[number];

@@ -1,0 +1,107 @@
+/** Reads a comparison's folder. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import { FileError } from '../../errors.js';
+import { readFileChecked } from '../../weights/node/files.js';
+import { explanationSchema } from '../explanation.js';
+import {
+  epochMetricsSchema,
+  latencySchema,
+  ledgerSchema,
+  runSummarySchema,
+  type Results,
+  type RunResults,
+  type RunStateName,
+} from '../results.js';
+import type { PlannedRun } from '../settings.js';
+import { Comparison } from './comparison.js';
+
+type Ledger = z.output<typeof ledgerSchema>['runs'];
+
+/**
+ * Everything that a comparison has left in its folder so far. The run folders are the truth; the
+ * ledger only tells a run that failed from one that was stopped.
+ * @throws RequestError if the folder is not a comparison's
+ * @throws FileError naming the file that is damaged
+ */
+export async function readResults(path: string): Promise<Results> {
+  const { settings, plan } = await Comparison.read(path);
+  const latency = (await readJson(join(path, 'latency.json'), latencySchema)) ?? {};
+  const ledger = (await readJson(join(path, 'ledger.json'), ledgerSchema))?.runs ?? [];
+  const runs = new Map(
+    await Promise.all(
+      plan.map(async (run) => [run.name, await readRun(path, run, ledger)] as const),
+    ),
+  );
+  return {
+    settings,
+    variants: settings.variants.map((variant) => ({
+      variant,
+      latency: latency[variant.label] ?? null,
+      runs: plan.flatMap(({ name, variant: { label } }) => {
+        const run = label === variant.label ? runs.get(name) : undefined;
+        return run ? [run] : [];
+      }),
+    })),
+  };
+}
+
+async function readRun(
+  path: string,
+  { name, seed }: PlannedRun,
+  ledger: Ledger,
+): Promise<RunResults> {
+  const folder = `runs/${name}`;
+  const file = (...parts: string[]): string => join(path, folder, ...parts);
+  const summary = await readJson(file('summary.json'), runSummarySchema);
+  const noted = ledger.find((entry) => entry.name === name);
+  return {
+    name,
+    seed,
+    folder,
+    state: stateOf(summary !== null, existsSync(file('config.json')), noted?.state),
+    message: summary === null ? (noted?.message ?? null) : null,
+    metrics: await readLines(file('metrics.jsonl'), epochMetricsSchema),
+    summary,
+    explanation: await readJson(file('explanation', 'index.json'), explanationSchema),
+  };
+}
+
+function stateOf(done: boolean, begun: boolean, noted: RunStateName | undefined): RunStateName {
+  if (done) return 'done';
+  if (noted === 'failed' || (begun && noted === 'running')) return noted;
+  return begun ? 'stopped' : 'waiting';
+}
+
+/** A JSON file's content, or null if there is none. */
+async function readJson<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S> | null> {
+  if (!existsSync(path)) return null;
+  return parseJson(await readText(path), schema, path);
+}
+
+/** A file of one JSON value per line; no lines if there is none. */
+async function readLines<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>[]> {
+  if (!existsSync(path)) return [];
+  const lines = (await readText(path)).split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line, i) => parseJson(line, schema, `${path}, line ${i + 1},`));
+}
+
+async function readText(path: string): Promise<string> {
+  return new TextDecoder().decode(await readFileChecked(path));
+}
+
+function parseJson<S extends z.ZodType>(text: string, schema: S, where: string): z.output<S> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new FileError(`${where} is not valid JSON: it was changed or cut off.`, { cause: error });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(
+    (issue) => `${issue.path.join('.') || 'content'}: ${issue.message}`,
+  );
+  throw new FileError(`${where} is not as expected. ${problems.join('; ')}.`);
+}

@@ -1,0 +1,114 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FileError, RequestError } from '../../errors.js';
+import { writeSyntheticComparison } from '../testing/synthetic.js';
+import { readResults } from './read-results.js';
+import { writeReport } from './report.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fovea-report-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const read = (name: string): Promise<string> => readFile(join(folder, name), 'utf8');
+
+describe('a report written from a folder', () => {
+  test('has its four files; every source that report.json names is there and holds the value', async () => {
+    await writeSyntheticComparison(folder, { seeds: 2, epochs: 6, images: 2 });
+    const { page } = await writeReport(folder);
+    expect(page).toBe(join(folder, 'report.html'));
+    const report = JSON.parse(await read('report.json')) as unknown;
+    const figures = sourced(report);
+    // Of 3 mechanisms: parameters, multiply-adds, latency, and 4 figures of 2 seeds.
+    expect(figures.filter(({ value }) => value !== undefined).length).toBeGreaterThanOrEqual(33);
+    for (const { source } of figures) expect(existsSync(join(folder, source))).toBe(true);
+    const params = figures.find(({ source }) => source === 'runs/cbam-seed1/summary.json');
+    expect(await read('runs/cbam-seed1/summary.json')).toContain(
+      `"params": ${params?.value ?? ''},`,
+    );
+    expect(await read('report.csv')).toContain('cbam,params,,,');
+    expect(await read('report.md')).toContain('| cbam |');
+  });
+
+  test('carries its pictures with it', async () => {
+    await writeSyntheticComparison(folder, { seeds: 1, epochs: 1, images: 2 });
+    const { page } = await writeReport(folder);
+    const pictures = [...(await readFile(page, 'utf8')).matchAll(/<img\s+src="([^"]*)"/g)];
+    // Two images; Grad-CAM of three networks; cbam's spatial gate in three stages.
+    expect(pictures).toHaveLength(2 + 2 * 3 + 2 * 3);
+    const original = await readFile(join(folder, 'runs/none-seed1/explanation/image-1.png'));
+    expect(pictures.map(([, uri]) => uri)).toContain(
+      `data:image/png;base64,${original.toString('base64')}`,
+    );
+  });
+
+  test('is written anew, byte for byte the same', async () => {
+    await writeSyntheticComparison(folder, { epochs: 2 });
+    await writeReport(folder);
+    const before = await Promise.all(['report.html', 'report.json', 'report.csv'].map(read));
+    await writeReport(folder);
+    expect(await Promise.all(['report.html', 'report.json', 'report.csv'].map(read))).toEqual(
+      before,
+    );
+  });
+
+  test('of an unfinished comparison says how far it is', async () => {
+    await writeSyntheticComparison(folder, { seeds: 2, epochs: 4, done: 4 });
+    const { report } = await writeReport(folder);
+    expect(report).toMatchObject({ complete: false, done: 4, planned: 6 });
+    expect(report.runs.map(({ state }) => state).sort()).toEqual(
+      ['done', 'done', 'done', 'done', 'running', 'waiting'].sort(),
+    );
+  });
+});
+
+describe('reading a folder', () => {
+  test('takes the run folders for the truth, and the ledger only for why a run failed', async () => {
+    await writeSyntheticComparison(folder, { attention: 'none,se', seeds: 2, done: 2 });
+    const ledger = ['none-seed1', 'se-seed1', 'none-seed2', 'se-seed2'].map((name) => ({
+      name,
+      state: 'failed',
+      message: 'The loss is no longer finite.',
+    }));
+    await writeFile(join(folder, 'ledger.json'), JSON.stringify({ runs: ledger }));
+    const { variants } = await readResults(folder);
+    expect(variants.map(({ runs }) => runs.map(({ state }) => state))).toEqual([
+      ['done', 'failed'],
+      ['done', 'failed'],
+    ]);
+    expect(variants[0]?.runs.map(({ message }) => message)).toEqual([
+      null,
+      'The loss is no longer finite.',
+    ]);
+  });
+
+  test('refuses a folder that is not a comparison', async () => {
+    await expect(writeReport(folder)).rejects.toThrow(RequestError);
+    await expect(writeReport(folder)).rejects.toThrow('compare.json');
+  });
+
+  test.each([
+    ['runs/se-seed1/summary.json', '{"best_top1": 50', 'is not valid JSON'],
+    ['runs/se-seed1/summary.json', '{"best_top1": 150}', 'best_top1'],
+    ['runs/none-seed1/metrics.jsonl', '{"epoch":1}\n', 'metrics.jsonl, line 1, is not as expected'],
+    ['latency.json', '[]', 'latency.json'],
+  ])('names the file that is damaged: %s', async (name, content, message) => {
+    await writeSyntheticComparison(folder, { seeds: 1, epochs: 1 });
+    await writeFile(join(folder, name), content);
+    await expect(writeReport(folder)).rejects.toThrow(FileError);
+    await expect(writeReport(folder)).rejects.toThrow(message);
+  });
+});
+
+/** Every object of a report that names the file it comes from. */
+function sourced(value: unknown): { source: string; value?: number }[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const inside = Object.values(value).flatMap(sourced);
+  const own = value as { source?: unknown; value?: number };
+  const isFigure = typeof own.source === 'string' && /\.jsonl?$/.test(own.source);
+  return isFigure ? [own as { source: string; value?: number }, ...inside] : inside;
+}

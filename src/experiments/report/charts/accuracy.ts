@@ -1,0 +1,122 @@
+/** Accuracy and differences to the baseline: every seed a dot, the mean a bar, its interval a line. */
+import { dot, gridX, ruleX, ruleY, tickX } from '@observablehq/plot';
+import type { Spread } from '../../statistics.js';
+import type { AccuracyFigure, MechanismReport, ReportData } from '../data.js';
+import { fixed, signed } from '../format.js';
+import { below, COLOR, draw, marginFor, paddedDomain, rowNames } from './draw.js';
+
+interface Row extends Spread {
+  readonly label: string;
+  readonly values: readonly { readonly seed: number; readonly value: number }[];
+  readonly color: string;
+}
+
+const WIDTH = 460;
+const ROW = 34;
+
+/** Top-1 of every mechanism, in the order of the command. */
+export function accuracyChart({ mechanisms, primary }: ReportData): string | null {
+  const rows = mechanisms.map(({ label, accuracy, baseline }) => {
+    return { label, ...accuracy[primary], color: baseline ? COLOR.muted : COLOR.accent };
+  });
+  return rowsChart(rows, {
+    description: 'Top-1 accuracy of every mechanism with the values of its seeds',
+    axis: 'top-1 %',
+    zero: false,
+  });
+}
+
+/** Paired difference to the baseline of every other mechanism. */
+export function differenceChart({ mechanisms, primary, baseline }: ReportData): string | null {
+  const rows = mechanisms.flatMap((mechanism) => {
+    const row = differenceRow(mechanism, mechanism.accuracy[primary]);
+    return row ? [row] : [];
+  });
+  return rowsChart(rows, {
+    description: `Difference to ${baseline ?? 'the baseline'} of every mechanism, seed by seed`,
+    axis: `points of top-1 above ${baseline ?? 'the baseline'}`,
+    zero: true,
+  });
+}
+
+function differenceRow({ label }: MechanismReport, { difference }: AccuracyFigure): Row | null {
+  if (difference === null || difference.n === 0) return null;
+  const { n, mean, sd, interval, seeds, differences, verdict } = difference;
+  const values = seeds.map((seed, i) => ({ seed, value: differences[i] ?? NaN }));
+  const clear = verdict === 'better' || verdict === 'worse';
+  return { label, n, mean, sd, interval, values, color: clear ? COLOR.accent : COLOR.muted };
+}
+
+function rowsChart(
+  rows: readonly Row[],
+  { description, axis, zero }: { description: string; axis: string; zero: boolean },
+): string | null {
+  const dots = rows.flatMap(({ values, ...row }) => values.map((value) => ({ ...row, ...value })));
+  if (dots.length === 0) return null;
+  const means = rows.flatMap(({ label, mean, color }) =>
+    mean === null ? [] : [{ label, mean, color }],
+  );
+  const domain = domainOf(rows, zero);
+  const intervals = rows.flatMap(({ label, interval, color }) =>
+    interval === null ? [] : [{ label, low: interval[0], high: interval[1], color }],
+  );
+  const [least, most] = domain;
+  // An interval that two seeds make can be wider than the chart: it is then cut, and has no end there.
+  const drawn = intervals.map((one) => ({
+    ...one,
+    low: Math.max(least, one.low),
+    high: Math.min(most, one.high),
+  }));
+  const ends = intervals.flatMap(({ label, low, high, color }) =>
+    [low, high].filter((x) => x > least && x < most).map((x) => ({ label, x, color })),
+  );
+  const write = zero ? signed(2) : fixed(2);
+  const labels = rows.map(({ label }) => label);
+  return draw(description, {
+    width: WIDTH,
+    height: 46 + ROW * rows.length,
+    marginLeft: marginFor(labels),
+    marginRight: 16,
+    marginTop: 6,
+    marginBottom: 40,
+    x: { domain, inset: 4 },
+    y: { domain: labels, padding: 0.3 },
+    marks: [
+      gridX({ stroke: COLOR.line, strokeOpacity: 1, ticks: 6 }),
+      below(axis, 6),
+      rowNames(),
+      ...(zero ? [ruleX([0], { stroke: COLOR.ink, strokeWidth: 1.5 })] : []),
+      ruleY(drawn, { x1: 'low', x2: 'high', y: 'label', stroke: 'color', strokeWidth: 2 }),
+      tickX(ends, { x: 'x', y: 'label', stroke: 'color', strokeWidth: 2, inset: 6 }),
+      dot(dots, {
+        x: 'value',
+        y: 'label',
+        r: 4,
+        fill: COLOR.paper,
+        stroke: 'color',
+        strokeWidth: 1.5,
+        title: ({ label, seed, value }: { label: string; seed: number; value: number }) =>
+          `${label}, seed ${seed}: ${write(value)}`,
+      }),
+      tickX(means, {
+        x: 'mean',
+        y: 'label',
+        stroke: 'color',
+        strokeWidth: 4,
+        title: ({ label, mean }: { label: string; mean: number }) =>
+          `${label}, mean: ${write(mean)}`,
+      }),
+    ],
+  });
+}
+
+/** Holds all dots, and intervals as far as they do not make the dots illegible. */
+function domainOf(rows: readonly Row[], zero: boolean): [number, number] {
+  const values = rows.flatMap((row) => row.values.map(({ value }) => value));
+  const shown = zero ? [...values, 0] : values;
+  const [low, high] = paddedDomain(shown);
+  const room = (high - low) * 0.75;
+  const ends = rows.flatMap(({ interval }) => interval ?? []);
+  const held = ends.map((end) => Math.max(low - room, Math.min(high + room, end)));
+  return paddedDomain([...shown, ...held], 0.04);
+}

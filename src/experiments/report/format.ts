@@ -1,0 +1,44 @@
+/** Numbers as the report writes them. A minus is a minus sign; what is missing is a dash. */
+
+export type Format = (value: number) => string;
+
+const minus = (text: string): string => text.replace('-', '\u2212');
+
+/** `52.35` */
+export const fixed =
+  (digits: number): Format =>
+  (value) =>
+    minus(value.toFixed(digits));
+
+/** `+0.40`, `−1.20` */
+export const signed =
+  (digits: number): Format =>
+  (value) => {
+    const text = minus(value.toFixed(digits));
+    return value >= 0 ? `+${text}` : text;
+  };
+
+/** `275,572` */
+export const whole: Format = (value) => minus(Math.round(value).toLocaleString('en-US'));
+
+/** `40.56 M` */
+export const millions: Format = (value) => `${minus((value / 1e6).toFixed(2))} M`;
+
+/** `0.031`, `<0.001` */
+export const pValue: Format = (value) => (value < 0.001 ? '<0.001' : value.toFixed(3));
+
+/** A number that may be missing. */
+export function orDash(value: number | null | undefined, format: Format): string {
+  return value === null || value === undefined ? '–' : format(value);
+}
+
+/** `a`, `a and b`, `a, b and c` */
+export function listed(items: readonly string[]): string {
+  const last = items.at(-1) ?? '';
+  return items.length < 2 ? last : `${items.slice(0, -1).join(', ')} and ${last}`;
+}
+
+/** `1 seed`, `3 seeds` */
+export function counted(count: number, noun: string): string {
+  return `${whole(count)} ${noun}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,61 @@
+/** report.md: the comparison as a table for a README. */
+import type { MechanismReport, ReportData } from './data.js';
+import { fixed, millions, orDash, pValue, signed, whole } from './format.js';
+import { finding, MEASURE_TITLES, subject, unfinished } from './words.js';
+
+/** Heading, table, finding, command. */
+export function reportMarkdown(report: ReportData): string {
+  const { mechanisms, primary, baseline, command } = report;
+  const head = [
+    'attention',
+    'parameters',
+    'multiply-adds',
+    `top-1 %, ${MEASURE_TITLES[primary]} (± sd)`,
+    `difference to ${baseline ?? 'the baseline'} (95 % interval)`,
+    'p (Holm)',
+    'verdict',
+  ];
+  const rows = mechanisms.map((mechanism) => row(mechanism, report));
+  const missing = unfinished(report);
+  const paragraphs = [
+    `**${subject(report)}**`,
+    ...(missing === null ? [] : [missing]),
+    tableText([head, ...rows]),
+    finding(report),
+    'Intervals are Student’s, of the differences to the baseline of the same seeds; p-values are Holm’s, for all the mechanisms tried. “No significant difference” does not mean equal.',
+    `\`\`\`sh\n${command}\n\`\`\``,
+  ];
+  return `${paragraphs.join('\n\n')}\n`;
+}
+
+function row(
+  { label, params, macs, accuracy }: MechanismReport,
+  { primary }: ReportData,
+): string[] {
+  const { mean, sd, difference } = accuracy[primary];
+  const spread = sd === null ? '' : ` ± ${fixed(2)(sd)}`;
+  return [
+    label,
+    orDash(params?.value, whole),
+    orDash(macs?.value, millions),
+    `${orDash(mean, fixed(2))}${mean === null ? '' : spread}`,
+    ...(difference === null
+      ? ['', '', 'the baseline']
+      : [
+          orDash(difference.mean, signed(2)) + intervalText(difference.interval),
+          orDash(difference.adjustedP, pValue),
+          difference.verdict,
+        ]),
+  ];
+}
+
+function intervalText(interval: readonly [number, number] | null): string {
+  return interval === null ? '' : ` (${signed(2)(interval[0])} to ${signed(2)(interval[1])})`;
+}
+
+/** A table of Markdown; a bar in a cell would end it. */
+function tableText([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
