@@ -35,7 +35,7 @@ export function compatibilityPage(devices: readonly DeviceResults[]): string {
       devices.map(({ device, where, results }) => [`\`${device}\``, where, tally(results)]),
     ),
     '',
-    'The largest error of each kind over all cases of a module, relative to the largest value of its tensor as `fovea verify --help` says, and below it the tolerance:',
+    'The largest error of each kind, relative to the largest value of its tensor as `fovea verify --help` says, and below them the tolerances (for the epoch of training, `train.loop`, 1e-3, and it is not counted here):',
     '',
     ...table(
       ['device', 'outputs', 'inner maps', 'outputs in training', 'statistics', 'gradients'],

@@ -147,10 +147,11 @@ const batchNormOp = defineOp<BatchNormAttributes>('batchNorm', {
     const shifted = emit.node('Add', [variance, emit.constant([epsilon], [], 'float32')]);
     const inverse = emit.node('Reciprocal', [emit.node('Sqrt', [shifted])]);
     const scale = emit.node('Mul', [weight, inverse]);
-    // In float32 the mean is off by its last bit, which counts where deviations are far smaller.
-    const small = !isLargeMap(node);
-    const source = small ? lowerCentred(emit, x, mean, node) : x;
-    const centre = small ? lowerChannelMean(emit, source, node) : mean;
+    // In float32 the mean is off by its last bit, which counts where deviations are far smaller. On
+    // WebGPU a pass costs a dispatch however small the map is.
+    const again = emit.provider !== 'webgpu' && !isLargeMap(node);
+    const source = again ? lowerCentred(emit, x, mean, node) : x;
+    const centre = again ? lowerChannelMean(emit, source, node) : mean;
     const shift = emit.node('Sub', [bias, emit.node('Mul', [centre, scale])]);
     return lowerChannelAffine(emit, source, scale, shift, node);
   },
