@@ -23,7 +23,9 @@ export function parseHeader(lines: readonly string[]): Header {
   const blocks = lines
     .join('\n')
     .split(/\n{2,}/)
-    .map((block) => (block.startsWith('  ') ? { code: dedent(block) } : { text: prose(block) }));
+    .map((block) =>
+      block.startsWith('  ') ? { code: withoutLinks(dedent(block), '$1') } : { text: prose(block) },
+    );
   const [first, ...rest] = blocks;
   const texts = rest.flatMap((block) => ('text' in block ? [block.text] : []));
   const isCost = (text: string) => text.startsWith('Exposes');
@@ -47,8 +49,13 @@ function dedent(block: string): string {
 
 /** Comments mark code with {@link NAME}; their stars and underscores are no Markdown. */
 function prose(block: string): string {
-  return block
-    .replace(/\n/g, ' ')
-    .replace(/\{@link (\w+)\}/g, '`$1`')
-    .replace(/(`[^`]*`)|([*_])/g, (_, code?: string, mark?: string) => code ?? `\\${mark ?? ''}`);
+  return withoutLinks(block.replace(/\n/g, ' '), '`$1`').replace(
+    /(`[^`]*`)|([*_])/g,
+    (_, code?: string, mark?: string) => code ?? `\\${mark ?? ''}`,
+  );
+}
+
+/** A comment's links to code, as something else: `$1` stands for the name. */
+export function withoutLinks(text: string, replacement: string): string {
+  return text.replace(/\{@link (\w+)\}/g, replacement);
 }

@@ -1,6 +1,7 @@
 /** What the sources of the zoo say about themselves: headers of classes, and their options. */
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { withoutLinks } from './header.js';
 
 /** A class as its file presents it. */
 export interface ClassSource {
@@ -59,7 +60,7 @@ export function readSources(): Sources {
     const declaration = member.declarations?.[0];
     if (!declaration || !ts.isPropertySignature(declaration) || !declaration.type) return [];
     const type = checker.getTypeFromTypeNode(declaration.type);
-    const text = commentOf(declaration).join(' ').trim();
+    const text = withoutLinks(commentOf(declaration).join(' ').trim(), '`$1`');
     return [{ name: member.name, type: inWords(type, checker), text }];
   };
   return {

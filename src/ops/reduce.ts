@@ -10,6 +10,7 @@ import {
 } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { defineOp, shapeError } from './define.js';
+import { constant } from './leaf.js';
 
 /** Which axes to reduce (all of them if none are given) and whether to keep them with size 1. */
 export interface ReduceOptions {
@@ -181,7 +182,15 @@ const maxFirstOp = defineOp<ReduceAttributes>('maxFirst', {
     const [axis] = axes;
     if (x === undefined || axis === undefined) return [];
     const hits = x.equal(keepRank(output, x, axes)).cast('float32');
-    const first = hits.mul(cumsum(hits, axis).less(1.5).cast('float32'));
+    // Of equal ones the first: hits ranked from the last place to the first, and the highest rank.
+    // A running sum would find it too, but ONNX Runtime's is slower than all of this together.
+    const size = x.dim(axis);
+    const ranks = constant(
+      Array.from({ length: size }, (_, i) => size - i),
+      x.shape.map((_, i) => (i === axis ? size : 1)),
+    );
+    const ranked = hits.mul(ranks);
+    const first = ranked.equal(max(ranked, [axis], { keepDims: true })).cast('float32');
     return [first.mul(keepRank(upstream, x, axes))];
   },
   lower: ({ emit, inputs: [x = ''], attributes: { axes, keepDims } }) =>

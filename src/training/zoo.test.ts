@@ -153,36 +153,40 @@ describe('every mechanism in a ResNet-20', () => {
     expect(ids).toEqual(expect.arrayContaining(named));
   });
 
-  it.each(ids)('%s trains, is saved and loaded, and is exported', async (id) => {
-    const model = modelWith(id, 1);
-    const { losses, without, values } = await trainOnOneBatch(model);
-    expect(losses.every(Number.isFinite), `losses ${losses.join(' ')}`).toBe(true);
-    expect(losses.at(-1)).toBeLessThan(losses[0] ?? NaN);
-    for (const [name, { data }] of Object.entries(values)) {
-      expect(data.every(Number.isFinite), `${name} is finite`).toBe(true);
-    }
+  it.each(ids)(
+    '%s trains, is saved and loaded, and is exported',
+    async (id) => {
+      const model = modelWith(id, 1);
+      const { losses, without, values } = await trainOnOneBatch(model);
+      expect(losses.every(Number.isFinite), `losses ${losses.join(' ')}`).toBe(true);
+      expect(losses.at(-1)).toBeLessThan(losses[0] ?? NaN);
+      for (const [name, { data }] of Object.entries(values)) {
+        expect(data.every(Number.isFinite), `${name} is finite`).toBe(true);
+      }
 
-    const [atFirst = [], , later] = without;
-    const scale = STARTS_AT_ZERO[id];
-    const mayWait = atFirst.filter((name) => name.includes('.attention.') && !scale?.test(name));
-    expect(atFirst, 'without a gradient in the first step').toEqual(scale ? mayWait : []);
-    expect(atFirst.length > 0).toBe(scale !== undefined);
-    const never = later?.filter((name) => !ZERO_ON_PAPER[id]?.test(name));
-    expect(never, 'without a gradient in the first three steps').toEqual([]);
+      const [atFirst = [], , later] = without;
+      const scale = STARTS_AT_ZERO[id];
+      const mayWait = atFirst.filter((name) => name.includes('.attention.') && !scale?.test(name));
+      expect(atFirst, 'without a gradient in the first step').toEqual(scale ? mayWait : []);
+      expect(atFirst.length > 0).toBe(scale !== undefined);
+      const never = later?.filter((name) => !ZERO_ON_PAPER[id]?.test(name));
+      expect(never, 'without a gradient in the first three steps').toEqual([]);
 
-    const logits = await logitsOf(model);
-    const again = loaded(id, saved(model));
-    expect(await logitsOf(again)).toEqual(logits);
+      const logits = await logitsOf(model);
+      const again = loaded(id, saved(model));
+      expect(await logitsOf(again)).toEqual(logits);
 
-    const file = exportOnnx(again, { image: IMAGE, expose: ['*'] });
-    expect(faultsOf(file)).toEqual([]);
-    const scaleOfLogits = Math.max(...logits.map(Math.abs));
-    const batches = [BATCH, 3, 1].map(firstImages);
-    for (const outputs of await runOnnxFile(file, 'images', batches)) {
-      const { logits: exported, ...maps } = outputs;
-      const errors = exported?.data.map((value, i) => Math.abs(value - (logits[i] ?? NaN)));
-      expect(Math.max(...(errors ?? [NaN]))).toBeLessThan(1e-5 * scaleOfLogits);
-      expect(Object.keys(maps)).toEqual(exposedNames(again, IMAGE));
-    }
-  }, 120_000);
+      const file = exportOnnx(again, { image: IMAGE, expose: ['*'] });
+      expect(faultsOf(file)).toEqual([]);
+      const scaleOfLogits = Math.max(...logits.map(Math.abs));
+      const batches = [BATCH, 3, 1].map(firstImages);
+      for (const outputs of await runOnnxFile(file, 'images', batches)) {
+        const { logits: exported, ...maps } = outputs;
+        const errors = exported?.data.map((value, i) => Math.abs(value - (logits[i] ?? NaN)));
+        expect(Math.max(...(errors ?? [NaN]))).toBeLessThan(1e-5 * scaleOfLogits);
+        expect(Object.keys(maps)).toEqual(exposedNames(again, IMAGE));
+      }
+    },
+    120_000,
+  );
 });
