@@ -3,12 +3,13 @@ import type { WrittenReport } from '../experiments/node/report.js';
 import type { ReportData } from '../experiments/report/data.js';
 import { fixed, millions, orDash, signed, whole } from '../experiments/report/format.js';
 import type { Spread } from '../experiments/statistics.js';
-import { finding, MEASURE_TITLES } from '../experiments/report/words.js';
+import { alone, finding, MEASURE_TITLES } from '../experiments/report/words.js';
 import { table } from './command.js';
 
 /** The table of accuracies and differences, the localisation scores, and where the report is. */
 export function reportSummary({ report, page }: WrittenReport): string {
-  const parts = [accuracies(report), finding(report), localisation(report), `Report: ${page}`];
+  const found = [finding(report), alone(report) ?? ''].join(' ').trim();
+  const parts = [accuracies(report), found, localisation(report), `Report: ${page}`];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
 }
 

@@ -1,7 +1,7 @@
 /** report.md: the comparison as a table for a README. */
 import type { MechanismReport, ReportData } from './data.js';
 import { fixed, millions, orDash, pValue, signed, whole } from './format.js';
-import { finding, MEASURE_TITLES, subject, unfinished } from './words.js';
+import { alone, finding, MEASURE_TITLES, subject, unfinished } from './words.js';
 
 /** Heading, table, finding, command. */
 export function reportMarkdown(report: ReportData): string {
@@ -21,7 +21,7 @@ export function reportMarkdown(report: ReportData): string {
     `**${subject(report)}**`,
     ...(missing === null ? [] : [missing]),
     tableText([head, ...rows]),
-    finding(report),
+    [finding(report), alone(report) ?? ''].join(' ').trim(),
     'Intervals are Student’s, of the differences to the baseline of the same seeds; p-values are Holm’s, for all the mechanisms tried. “No significant difference” does not mean equal.',
     `\`\`\`sh\n${command}\n\`\`\``,
   ];

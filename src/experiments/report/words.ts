@@ -52,3 +52,16 @@ export function finding(report: ReportData): string {
   ].filter((sentence) => sentence !== false);
   return sentences.length > 0 ? sentences.join(' ') : `Nothing to compare with ${baseline} yet.`;
 }
+
+/** Who looks different until one counts how many were tried; null if nobody does. */
+export function alone(report: ReportData): string | null {
+  const { mechanisms, primary } = report;
+  const names = byVerdict(report, 'no significant difference').flatMap(({ label, accuracy }) => {
+    const interval = accuracy[primary].difference?.interval;
+    return interval && (interval[0] > 0 || interval[1] < 0) ? [label] : [];
+  });
+  if (names.length === 0) return null;
+  const tried = mechanisms.filter(({ accuracy }) => (accuracy[primary].difference?.n ?? 0) > 1);
+  const [intervals, leave] = names.length === 1 ? ['interval', 'leaves'] : ['intervals', 'leave'];
+  return `Taken alone, the ${intervals} of ${listed(names)} ${leave} out 0. Among ${counted(tried.length, 'comparison')} that is not enough: the more one tries, the more looks good by chance.`;
+}
