@@ -23,20 +23,20 @@ export function compareCommand(): Command {
   const command = new Command('compare')
     .summary('mechanisms against each other and the baseline, over several seeds')
     .description(
-      'Train a network with each of several attention mechanisms, and without, over several seeds;\n' +
-        'report the differences with their uncertainty, and what each network looks at. Ctrl-C saves\n' +
-        'and stops; the same command goes on. Finished runs are never repeated.',
+      'Train a network with each of several attention mechanisms, and without, over several ' +
+        'seeds; report the differences with their uncertainty, and what each network looks at.\n' +
+        'Ctrl-C saves and stops; the same command goes on. Finished runs are never repeated.',
     )
     .optionsGroup('Comparison:')
     .option(
       '--attention <list>',
-      'mechanisms: se,cbam:ratio=8,sagan@3 (options after colons, stages\nafter @; the baseline none is always among them)\n(default: none,se,eca,cbam)',
+      'mechanisms, as se,cbam:ratio=8,sagan@3: options after colons, stages after @; the baseline none is always among them (default: none,se,eca,cbam)',
     )
     .option('--seeds <n>', 'runs of each, with seeds 1 to n (default: 3)', whole(1))
     .option('--output <folder>', 'its folder (default: comparisons/MODEL-DATASET)')
     .option(
       '--jobs <n>',
-      'runs at a time, each with its share of the cores\n(default: one for each core, at most 4)',
+      'runs at a time, each with its share of the cores (default: one for each core, at most 4)',
       whole(1),
     )
     .option('--json', 'print the report as JSON at the end');

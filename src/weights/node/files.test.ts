@@ -170,6 +170,13 @@ describe('makeFolder and readFileChecked', () => {
     expect((await stat(join(folder, 'a', 'b'))).isDirectory()).toBe(true);
   });
 
+  it.skipIf(process.platform !== 'linux')(
+    'end where the system has no folder to give',
+    async () => {
+      await expect(makeFolder('/proc/fovea/run')).rejects.toThrow(/Cannot make the folder/);
+    },
+  );
+
   it('say what stands in the way', async () => {
     await writeFile(join(folder, 'file'), '');
     await expect(makeFolder(join(folder, 'file'))).rejects.toThrow(/Cannot make the folder/);

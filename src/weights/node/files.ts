@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 import { FileError } from '../../errors.js';
 import { readSafetensors, writeSafetensors } from '../safetensors.js';
@@ -111,10 +111,29 @@ export async function readFileChecked(path: string): Promise<Uint8Array> {
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeWithParents(resolve(path));
   } catch (error) {
     throw asFileError(error, 'make the folder', path);
   }
+}
+
+/** Not Node's own way (`recursive`), which never ends where a system answers ENOENT, as in /proc. */
+async function makeWithParents(path: string): Promise<void> {
+  if (await isFolder(path)) return;
+  const parent = dirname(path);
+  const above = await stat(parent).catch(() => undefined);
+  if (above === undefined && parent !== path) await makeWithParents(parent);
+  try {
+    await mkdir(path);
+  } catch (error) {
+    // Another program may have been faster.
+    if (!(await isFolder(path))) throw error;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() ?? false;
 }
 
 /**
