@@ -66,10 +66,7 @@ async function training(runtime: Runtime, { model, images, labels }: Setup): Pro
 async function inference(runtime: Runtime, { model, images, labels }: Setup): Promise<Task> {
   const x = input('images', [labels.length, 3, 32, 32]);
   const logits = model.forward(x);
-  const constants = new Map(
-    [...model.namedParameters(), ...model.namedBuffers()].map(([, own]) => [own.tensor, own.data]),
-  );
-  const graph = { inputs: { images: x }, outputs: { logits }, constants };
+  const graph = { inputs: { images: x }, outputs: { logits }, constants: model.constants() };
   const executable = await runtime.compile(graph, { name: 'inference' });
   let first = new Float32Array();
   return {

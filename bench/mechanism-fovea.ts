@@ -72,7 +72,7 @@ const graph: StatefulGraph = training
   : {
       inputs: Object.fromEntries(named),
       outputs,
-      constants: new Map(own.map(([, { tensor, data }]) => [tensor, data])),
+      constants: module.constants(),
     };
 if (training) {
   // One number for each gradient, so that both sides hand out the same.

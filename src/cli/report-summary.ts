@@ -1,8 +1,15 @@
 /** What a comparison came to, for a terminal. */
 import type { WrittenReport } from '../experiments/node/report.js';
 import type { ReportData } from '../experiments/report/data.js';
-import { fixed, millions, orDash, signed, whole } from '../experiments/report/format.js';
-import type { Spread } from '../experiments/statistics.js';
+import {
+  fixed,
+  intervalText,
+  meanText,
+  millions,
+  orDash,
+  signed,
+  whole,
+} from '../experiments/report/format.js';
 import { alone, finding, MEASURE_TITLES } from '../experiments/report/words.js';
 import { table } from './command.js';
 
@@ -29,18 +36,14 @@ function accuracies({ mechanisms, primary }: ReportData): string {
         label,
         orDash(params?.value, whole),
         orDash(macs?.value, millions),
-        `${orDash(mean, fixed(2))}${sd === null ? '' : ` ± ${fixed(2)(sd)}`}`,
+        meanText({ mean, sd }, fixed(2)),
         difference === null
           ? ''
-          : `${orDash(difference.mean, signed(2))}${between(difference.interval)}`,
+          : `${orDash(difference.mean, signed(2))}${intervalText(difference.interval)}`,
         difference === null ? 'the baseline' : difference.verdict,
       ];
     }),
   ]).trimEnd();
-}
-
-function between(interval: readonly [number, number] | null): string {
-  return interval === null ? '' : ` (${signed(2)(interval[0])} to ${signed(2)(interval[1])})`;
 }
 
 /**
@@ -53,16 +56,12 @@ function localisation({ mechanisms }: ReportData): string {
     return [...last.values()].map(({ module, name, kind, pointing, energy, share }) => [
       label,
       kind === 'grad-cam' ? 'Grad-CAM' : `${module}.${name}`,
-      score(pointing),
-      score(energy),
+      meanText(pointing, fixed(3)),
+      meanText(energy, fixed(3)),
       fixed(3)(share),
     ]);
   });
   if (rows.length === 0) return '';
   const head = ['attention', 'map', 'pointing game', 'energy on the object', 'even map'];
   return table([head, ...rows]).trimEnd();
-}
-
-function score({ mean, sd }: Spread): string {
-  return `${orDash(mean, fixed(3))}${sd === null ? '' : ` ± ${fixed(3)(sd)}`}`;
 }

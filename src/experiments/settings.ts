@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { RequestError } from '../errors.js';
 import { scalar } from '../scalar.js';
-import { makeRecipe, recipeSchema, type Recipe } from '../training/recipe.js';
+import { checkSettings, makeRecipe, recipeSchema, type Recipe } from '../training/recipe.js';
 
 /** What is compared against: the network without attention. */
 export const BASELINE = 'none';
@@ -57,14 +57,7 @@ export interface PlannedRun {
  * @throws RequestError naming what is wrong
  */
 export function makeSettings(value: unknown): CompareSettings {
-  const parsed = settingsSchema.safeParse(value);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(
-      (issue) => `${issue.path.join('.') || 'settings'}: ${issue.message}`,
-    );
-    throw new RequestError(`The settings are not valid. ${problems.join('; ')}.`);
-  }
-  return parsed.data;
+  return checkSettings(settingsSchema, value);
 }
 
 /**

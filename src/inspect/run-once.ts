@@ -36,11 +36,10 @@ export async function runOnce(
     tensors.map((tensor, i): [string, Tensor] => [`${prefix}.${i}`, tensor]);
   const outputNames = named('output', outputs);
   const exposedNames = named('exposed', [...exposed.values()]);
-  const own = [...module.namedParameters(), ...module.namedBuffers()];
   const executable = await runtime.compile({
     inputs: Object.fromEntries(named('input', symbols)),
     outputs: Object.fromEntries([...outputNames, ...exposedNames]),
-    constants: new Map(own.map(([, { tensor, data }]) => [tensor, data])),
+    constants: module.constants(),
   });
   try {
     const feeds = inputs.map(({ data }, i): [string, TensorData] => [`input.${i}`, data]);

@@ -2,6 +2,7 @@ import { RequestError } from '../errors.js';
 import { RandomStream } from '../random/index.js';
 import { withScope } from '../tensor/scope.js';
 import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
+import type { TensorData } from '../tensor/op.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { forwardRecord } from './context.js';
 import { Buffer, Parameter } from './parameter.js';
@@ -109,6 +110,12 @@ export abstract class Module {
     for (const [name, parameter] of this.namedParameters()) {
       if (!parameter.initialized) parameter.initialize(new RandomStream(0, `init:${name}`));
     }
+  }
+
+  /** The values of all parameters and buffers by their place in a graph that has them as constants. */
+  constants(): Map<Tensor, TensorData> {
+    const own = [...this.namedParameters(), ...this.namedBuffers()];
+    return new Map(own.map(([, { tensor, data }]) => [tensor, data]));
   }
 
   /** Copies of all parameters and buffers, by PyTorch's names. */

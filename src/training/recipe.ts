@@ -67,7 +67,18 @@ export type RecipeInput = z.input<typeof recipeSchema>;
  * @throws RequestError naming the settings that are wrong and what they may be
  */
 export function makeRecipe(input: RecipeInput): Recipe {
-  const parsed = recipeSchema.safeParse(input);
+  return checkSettings(recipeSchema, input);
+}
+
+/**
+ * Settings as a schema has them, with its defaults.
+ * @throws RequestError naming those that are wrong and what they may be
+ */
+export function checkSettings<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+): z.output<Schema> {
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(
     (issue) => `${issue.path.join('.') || 'settings'}: ${issue.message}`,

@@ -10,7 +10,7 @@ import { RunFolder, type Summary } from '../../training/node/run-folder.js';
 import { buildModel, loadData, type RunStart } from '../../training/node/run.js';
 import { makeRecipe, type Recipe } from '../../training/recipe.js';
 import { Interrupted, type StepProgress } from '../../training/train.js';
-import { makeFolder, readFileChecked, writeFileAtomic } from '../../weights/node/files.js';
+import { makeFolder, readJsonFile, writeJsonFile } from '../../weights/node/files.js';
 import { withLock } from './lock.js';
 import { trainInProcess } from './train-in-process.js';
 import {
@@ -94,7 +94,7 @@ export class Comparison {
     const comparison = new Comparison(resolve(path), settings);
     await comparison.check();
     await makeFolder(comparison.path);
-    await writeJson(join(path, SETTINGS), settings);
+    await writeJsonFile(join(path, SETTINGS), settings);
     return comparison;
   }
 
@@ -134,9 +134,9 @@ export class Comparison {
     const { signal } = options;
     const { jobs, threads } = share(options.jobs, this.settings.recipe.device);
     for (const run of this.plan) this.states.set(run.name, await this.stateOf(run));
-    const waiting = this.plan.filter((run) => !this.isDone(run));
-    const finished = this.plan.filter((run) => this.isDone(run)).map(({ name }) => name);
-    options.onPlan?.(this.plan, new Set(finished));
+    const isDone = ({ name }: PlannedRun): boolean => this.states.get(name)?.state === 'done';
+    const waiting = this.plan.filter((run) => !isDone(run));
+    options.onPlan?.(this.plan, new Set(this.plan.filter(isDone).map(({ name }) => name)));
     await this.writeLedger();
 
     const worker = async (): Promise<void> => {
@@ -148,7 +148,7 @@ export class Comparison {
     };
     await Promise.all(Array.from({ length: jobs }, worker));
     if (signal?.aborted) {
-      const done = this.plan.filter((run) => this.isDone(run)).length;
+      const done = this.plan.filter(isDone).length;
       throw new Interrupted(
         `Stopped with ${done} of ${this.plan.length} runs done; those under way are saved. Continue with the same command.`,
       );
@@ -191,7 +191,7 @@ export class Comparison {
       );
     }
     if (!this.isDone(run)) return { state: 'stopped' };
-    const summary = (await readJson(join(folder, 'summary.json'))) as Summary;
+    const summary = (await readJsonFile(join(folder, 'summary.json'))) as Summary;
     return { state: 'done', best_top1: summary.best_top1 };
   }
 
@@ -207,7 +207,7 @@ export class Comparison {
       seed,
       ...this.states.get(name),
     }));
-    await writeJson(join(this.path, LEDGER), { runs });
+    await writeJsonFile(join(this.path, LEDGER), { runs });
   }
 
   /** Finds what is wrong with a request before anything is written: every model is built, the data read. */
@@ -259,22 +259,9 @@ async function readSettings(path: string): Promise<CompareSettings | undefined> 
   const file = join(path, SETTINGS);
   if (!existsSync(file)) return undefined;
   try {
-    return makeSettings(await readJson(file));
+    return makeSettings(await readJsonFile(file));
   } catch (error) {
     if (!(error instanceof RequestError) || error instanceof FileError) throw error;
     throw new FileError(`${file} cannot be used. ${error.message}`, { cause: error });
   }
-}
-
-async function readJson(file: string): Promise<unknown> {
-  const text = new TextDecoder().decode(await readFileChecked(file));
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new FileError(`${file} is not valid JSON: it was changed or cut off.`, { cause: error });
-  }
-}
-
-async function writeJson(file: string, value: unknown): Promise<void> {
-  await writeFileAtomic(file, `${JSON.stringify(value, null, 2)}\n`);
 }

@@ -18,7 +18,7 @@ import {
   asFileError,
   makeFolder,
   readFileChecked,
-  writeFileAtomic,
+  writeJsonFile,
 } from '../../weights/node/files.js';
 import { explanationPage, gateBars } from '../explanation-page.js';
 import { explanationSchema, type Explanation } from '../explanation.js';
@@ -108,7 +108,7 @@ export async function explainRun(path: string, options: ExplainOptions = {}): Pr
     const title = `What ${recipe.model} with attention ${recipe.attention} looks at`;
     await write(join(output, PAGE), explanationPage(explanation, title));
     // Last, so that a folder that has it is complete.
-    await writeFileAtomic(join(output, INDEX), `${JSON.stringify(explanation, null, 2)}\n`);
+    await writeJsonFile(join(output, INDEX), explanation);
     return explanation;
   } finally {
     if (options.runtime === undefined) await runtime.close();

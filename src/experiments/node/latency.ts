@@ -5,7 +5,8 @@ import { traceForward } from '../../inspect/trace.js';
 import { createRuntime } from '../../runtime/node/create.js';
 import type { Executable, Runtime } from '../../runtime/runtime.js';
 import { buildModel } from '../../training/node/run.js';
-import { writeFileAtomic } from '../../weights/node/files.js';
+import { writeJsonFile } from '../../weights/node/files.js';
+import { median } from '../report/quantiles.js';
 import type { PlannedRun } from '../settings.js';
 
 /** Where the figures are kept, in the comparison's folder. */
@@ -71,7 +72,7 @@ export async function writeLatency(
   folder: string,
   latency: Readonly<Record<string, Latency>>,
 ): Promise<void> {
-  await writeFileAtomic(join(folder, LATENCY), `${JSON.stringify(latency, null, 2)}\n`);
+  await writeJsonFile(join(folder, LATENCY), latency);
 }
 
 function compile(
@@ -81,19 +82,9 @@ function compile(
 ): Promise<Executable> {
   const model = buildModel(recipe, datasetInfo(recipe.dataset).classes);
   const { inputs, outputs } = traceForward(model, [[1, ...imageShape]]);
-  const own = [...model.namedParameters(), ...model.namedBuffers()];
   return runtime.compile({
     inputs: Object.fromEntries(inputs.map((tensor) => ['image', tensor])),
     outputs: Object.fromEntries(outputs.map((tensor) => ['logits', tensor])),
-    constants: new Map(own.map(([, { tensor, data }]) => [tensor, data])),
+    constants: model.constants(),
   });
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const [low, high] = [
-    sorted[Math.floor((sorted.length - 1) / 2)],
-    sorted[Math.floor(sorted.length / 2)],
-  ];
-  return ((low ?? NaN) + (high ?? NaN)) / 2;
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { FileError } from '../../errors.js';
-import { readFileChecked } from '../../weights/node/files.js';
+import { parseJson, readFileChecked, readJsonFile } from '../../weights/node/files.js';
 import { explanationSchema } from '../explanation.js';
 import {
   epochMetricsSchema,
@@ -77,27 +77,21 @@ function stateOf(done: boolean, begun: boolean, noted: RunStateName | undefined)
 /** A JSON file's content, or null if there is none. */
 async function readJson<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S> | null> {
   if (!existsSync(path)) return null;
-  return parseJson(await readText(path), schema, path);
+  return checked(await readJsonFile(path), schema, path);
 }
 
 /** A file of one JSON value per line; no lines if there is none. */
 async function readLines<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>[]> {
   if (!existsSync(path)) return [];
-  const lines = (await readText(path)).split('\n').filter((line) => line.trim() !== '');
-  return lines.map((line, i) => parseJson(line, schema, `${path}, line ${i + 1},`));
+  const text = new TextDecoder().decode(await readFileChecked(path));
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line, i) => {
+    const where = `${path}, line ${i + 1},`;
+    return checked(parseJson(line, where), schema, where);
+  });
 }
 
-async function readText(path: string): Promise<string> {
-  return new TextDecoder().decode(await readFileChecked(path));
-}
-
-function parseJson<S extends z.ZodType>(text: string, schema: S, where: string): z.output<S> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new FileError(`${where} is not valid JSON: it was changed or cut off.`, { cause: error });
-  }
+function checked<S extends z.ZodType>(value: unknown, schema: S, where: string): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(

@@ -1,7 +1,7 @@
 /** Writes the report of a comparison into its folder. */
 import { existsSync } from 'node:fs';
 import { join, normalize } from 'node:path';
-import { readFileChecked, writeFileAtomic } from '../../weights/node/files.js';
+import { readFileChecked, writeFileAtomic, writeJsonFile } from '../../weights/node/files.js';
 import { reportCsv } from '../report/csv.js';
 import { reportData, type ReportData } from '../report/data.js';
 import { reportMarkdown } from '../report/markdown.js';
@@ -26,7 +26,7 @@ export async function writeReport(path: string): Promise<WrittenReport> {
   const report = reportData(await readResults(path));
   const page = join(path, 'report.html');
   const markdown = join(path, 'report.md');
-  await writeFileAtomic(join(path, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
+  await writeJsonFile(join(path, 'report.json'), report);
   await writeFileAtomic(join(path, 'report.csv'), reportCsv(report));
   await writeFileAtomic(markdown, reportMarkdown(report));
   await writeFileAtomic(page, reportPage(report, await readPictures(path, report)));

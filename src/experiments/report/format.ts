@@ -42,3 +42,16 @@ export function listed(items: readonly string[]): string {
 export function counted(count: number, noun: string): string {
   return `${whole(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+/** `52.35 ± 0.40`; a single seed has no spread, and none has no mean. */
+export function meanText(
+  { mean, sd }: { readonly mean: number | null; readonly sd: number | null },
+  format: Format,
+): string {
+  return `${orDash(mean, format)}${mean === null || sd === null ? '' : ` ± ${format(sd)}`}`;
+}
+
+/** ` (+0.24 to +3.16)`, to stand behind a difference; nothing where there is no interval. */
+export function intervalText(interval: readonly [number, number] | null): string {
+  return interval === null ? '' : ` (${signed(2)(interval[0])} to ${signed(2)(interval[1])})`;
+}

@@ -1,6 +1,15 @@
 /** report.md: the comparison as a table for a README. */
 import type { MechanismReport, ReportData } from './data.js';
-import { fixed, millions, orDash, pValue, signed, whole } from './format.js';
+import {
+  fixed,
+  intervalText,
+  meanText,
+  millions,
+  orDash,
+  pValue,
+  signed,
+  whole,
+} from './format.js';
 import { alone, finding, MEASURE_TITLES, subject, unfinished } from './words.js';
 
 /** Heading, table, finding, command. */
@@ -33,12 +42,11 @@ function row(
   { primary }: ReportData,
 ): string[] {
   const { mean, sd, difference } = accuracy[primary];
-  const spread = sd === null ? '' : ` ± ${fixed(2)(sd)}`;
   return [
     label,
     orDash(params?.value, whole),
     orDash(macs?.value, millions),
-    `${orDash(mean, fixed(2))}${mean === null ? '' : spread}`,
+    meanText({ mean, sd }, fixed(2)),
     ...(difference === null
       ? ['', '', 'the baseline']
       : [
@@ -47,10 +55,6 @@ function row(
           difference.verdict,
         ]),
   ];
-}
-
-function intervalText(interval: readonly [number, number] | null): string {
-  return interval === null ? '' : ` (${signed(2)(interval[0])} to ${signed(2)(interval[1])})`;
 }
 
 /** A table of Markdown; a bar in a cell would end it. */

@@ -10,6 +10,7 @@ import {
   readFileChecked,
   removeTemporaryFiles,
   writeFileAtomic,
+  writeJsonFile,
 } from '../../weights/node/files.js';
 import { makeRecipe, type Recipe, type RecipeInput } from '../recipe.js';
 import type { EpochMetrics } from '../metrics.js';
@@ -102,7 +103,7 @@ export class RunFolder {
   }
 
   async writeJson(name: string, value: unknown): Promise<void> {
-    await writeFileAtomic(this.file(name), `${JSON.stringify(value, null, 2)}\n`);
+    await writeJsonFile(this.file(name), value);
   }
 
   /** @param keepAs the name under which the content before is kept; without it, it is not */

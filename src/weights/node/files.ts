@@ -105,6 +105,38 @@ export async function readFileChecked(path: string): Promise<Uint8Array> {
 }
 
 /**
+ * Reads a file of JSON.
+ *
+ * @throws FileError when it is missing, cannot be read or is not JSON
+ */
+export async function readJsonFile(path: string): Promise<unknown> {
+  return parseJson(new TextDecoder().decode(await readFileChecked(path)), path);
+}
+
+/**
+ * The value of a text of JSON.
+ *
+ * @param where what errors call it
+ * @throws FileError when it is not JSON
+ */
+export function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new FileError(`${where} is not valid JSON: it was changed or cut off.`, { cause: error });
+  }
+}
+
+/**
+ * Writes a file of JSON for people too, whole or not at all, as {@link writeFileAtomic}.
+ *
+ * @throws FileError when it cannot be written; the old content is then still there
+ */
+export async function writeJsonFile(path: string, value: unknown): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/**
  * Makes a folder and the folders above it; one that exists is left as it is.
  *
  * @throws FileError when it cannot be made, or a file stands in its place

@@ -1,9 +1,9 @@
 /** Accuracy and differences to the baseline: every seed a dot, the mean a bar, its interval a line. */
-import { dot, gridX, ruleX, ruleY, tickX } from '@observablehq/plot';
+import { gridX, ruleX, ruleY, tickX } from '@observablehq/plot';
 import type { Spread } from '../../statistics.js';
 import type { AccuracyFigure, MechanismReport, ReportData } from '../data.js';
 import { fixed, signed } from '../format.js';
-import { below, COLOR, draw, marginFor, paddedDomain, rowNames } from './draw.js';
+import { below, COLOR, draw, marginFor, paddedDomain, rowNames, seedDots } from './draw.js';
 
 interface Row extends Spread {
   readonly label: string;
@@ -88,16 +88,7 @@ function rowsChart(
       ...(zero ? [ruleX([0], { stroke: COLOR.ink, strokeWidth: 1.5 })] : []),
       ruleY(drawn, { x1: 'low', x2: 'high', y: 'label', stroke: 'color', strokeWidth: 2 }),
       tickX(ends, { x: 'x', y: 'label', stroke: 'color', strokeWidth: 2, inset: 6 }),
-      dot(dots, {
-        x: 'value',
-        y: 'label',
-        r: 4,
-        fill: COLOR.paper,
-        stroke: 'color',
-        strokeWidth: 1.5,
-        title: ({ label, seed, value }: { label: string; seed: number; value: number }) =>
-          `${label}, seed ${seed}: ${write(value)}`,
-      }),
+      seedDots(dots, write),
       tickX(means, {
         x: 'mean',
         y: 'label',

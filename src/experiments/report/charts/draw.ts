@@ -2,8 +2,9 @@
  * Charts as SVG text: Observable Plot, on a document made by linkedom. Colours are CSS variables of
  * the page (`style.ts`), so that a chart follows the page into dark mode and onto paper.
  */
-import { axisX, axisY, gridY, plot, type Markish, type PlotOptions } from '@observablehq/plot';
+import { axisX, axisY, dot, gridY, plot, type Markish, type PlotOptions } from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
+import type { Format } from '../format.js';
 
 /** The page's colours: blue and orange of Okabe and Ito's palette, told apart with any colour vision. */
 export const COLOR = {
@@ -82,6 +83,23 @@ export function beside(ticks: number): Markish[] {
     gridY({ stroke: COLOR.line, strokeOpacity: 1, ticks }),
     axisY({ ticks, tickSize: 0, label: null }),
   ];
+}
+
+/** A ring for every seed of a row. */
+export function seedDots(
+  dots: readonly { readonly label: string; readonly seed: number; readonly value: number }[],
+  write: Format,
+): Markish {
+  return dot(dots, {
+    x: 'value',
+    y: 'label',
+    r: 4,
+    fill: COLOR.paper,
+    stroke: 'color',
+    strokeWidth: 1.5,
+    title: ({ label, seed, value }: (typeof dots)[number]) =>
+      `${label}, seed ${seed}: ${write(value)}`,
+  });
 }
 
 /** Names at the left of a chart of rows. */

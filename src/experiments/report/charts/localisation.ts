@@ -3,7 +3,7 @@ import { dot, gridX, lineY, ruleY, tickX } from '@observablehq/plot';
 import type { ReportData } from '../data.js';
 import { fixed } from '../format.js';
 import type { ScoredMap } from '../seeing.js';
-import { below, beside, COLOR, draw, marginFor, rowNames } from './draw.js';
+import { below, beside, COLOR, draw, marginFor, rowNames, seedDots } from './draw.js';
 import { layerNames } from './layers.js';
 
 export type ScoreName = 'pointing' | 'energy';
@@ -43,16 +43,7 @@ export function gradCamChart({ mechanisms }: ReportData, score: ScoreName): stri
         strokeWidth: 2.5,
         strokeDasharray: '3 3',
       }),
-      dot(dots, {
-        x: 'value',
-        y: 'label',
-        r: 4,
-        fill: COLOR.paper,
-        stroke: 'color',
-        strokeWidth: 1.5,
-        title: ({ label, seed, value }: { label: string; seed: number; value: number }) =>
-          `${label}, seed ${seed}: ${fixed(3)(value)}`,
-      }),
+      seedDots(dots, fixed(3)),
       tickX(means, { x: 'mean', y: 'label', stroke: 'color', strokeWidth: 4 }),
     ],
   });
