@@ -141,4 +141,47 @@ describe('gradients', () => {
     const x = scalar('x');
     expect(() => gradients(x.greater(0), [x])).toThrow('its values are no floats');
   });
+
+  describe('refuses a rule that would be read as a zero or be broadcast', () => {
+    let rules = 0;
+    const withRule = (gradient: (x: Tensor, g: Tensor) => (Tensor | null)[]) =>
+      defineOp<object>(`ruleForTest${rules++}`, {
+        shape: ([x]) => x?.shape ?? [],
+        gradient: ({ inputs: [x], upstream }) => (x ? gradient(x, upstream) : []),
+        lower: ({ inputs: [x = ''] }) => x,
+        reference: ({ inputs: [x], node }) => x ?? ndarray(node.shape),
+      });
+    const [x, y] = [input('x', [2, 3]), input('y', [2, 3])];
+    const cases: [string, (x: Tensor, g: Tensor) => (Tensor | null)[], string][] = [
+      ['no gradients', () => [], 'gave 0 gradients for 2 inputs'],
+      ['one too few', (_, g) => [g], 'gave 1 gradients for 2 inputs'],
+      ['one too many', (_, g) => [g, null, null], 'gave 3 gradients for 2 inputs'],
+      [
+        'another shape that broadcasts',
+        (_, g) => [g.sum([0]), null],
+        'gave float32 [3] as the gradient of input 0, which needs float32 [2, 3]',
+      ],
+      [
+        'as many elements in another shape',
+        (_, g) => [g.reshape([3, 2]), null],
+        'gave float32 [3, 2]',
+      ],
+      ['no floats', (_, g) => [g, g.cast('int32')], 'gave int32 [2, 3] as the gradient of input 1'],
+    ];
+
+    it.each(cases)('%s', (_, rule, message) => {
+      const z = withScope('head', () => withRule(rule)([x, y], {}));
+      expect(() => gradients(z, [x], [z])).toThrow(message);
+      expect(() => gradients(z, [x], [z])).toThrow(
+        /^The gradient rule of 'ruleForTest\d+' at head /,
+      );
+    });
+
+    it('and takes null for none', () => {
+      const z = withRule((_, g) => [g, null])([x, y], {});
+      const [dx, dy] = gradients(z, [x, y], [z]);
+      expect(dx).toBe(z);
+      expect(dy?.op.name).toBe('constant');
+    });
+  });
 });

@@ -12,7 +12,8 @@ import { topologicalOrder } from '../tensor/walk.js';
  * @param inputs any tensors of the graph
  * @param cotangents one per output, of its shape; ones by default
  * @returns one tensor per input, of its shape; zeros where no path leads from an output to it
- * @throws FoveaError where a path leads through an op that has no derivative
+ * @throws FoveaError where a path leads through an op that has no derivative, or whose gradient rule
+ *   does not give one gradient, or null, for each input, of that input's shape
  */
 export function gradients(
   outputs: Tensor | readonly Tensor[],
@@ -53,13 +54,34 @@ export function gradients(
         `A gradient was asked for through ${node.toString()}${node.scope && ` at ${node.scope}`}, which has no derivative.`,
       );
     }
-    const rule = op.gradient({ inputs: node.inputs, output: node, attributes, upstream: g });
+    const found = op.gradient({ inputs: node.inputs, output: node, attributes, upstream: g });
+    checkRule(node, found);
     for (const [i, input] of node.inputs.entries()) {
-      const gradient = rule[i];
+      const gradient = found[i];
       if (gradient && relevant.has(input)) accumulate(input, gradient);
     }
   }
   return inputs.map((input) => upstream.get(input) ?? full(input.shape, 0));
+}
+
+/** A gradient too few would be a zero, and one of another shape would be broadcast, both in silence. */
+function checkRule(node: Tensor, found: readonly (Tensor | null)[]): void {
+  const where = `The gradient rule of '${node.op.name}'${node.scope && ` at ${node.scope}`}`;
+  if (found.length !== node.inputs.length) {
+    throw new FoveaError(
+      `${where} gave ${found.length} gradients for ${node.inputs.length} inputs. It must give one for each, null for none.`,
+    );
+  }
+  for (const [i, input] of node.inputs.entries()) {
+    const gradient = found[i];
+    if (gradient === null) continue;
+    if (gradient?.dtype !== 'float32' || !sameShape(gradient.shape, input.shape)) {
+      const given = gradient ? `${gradient.dtype} ${formatShape(gradient.shape)}` : 'nothing';
+      throw new FoveaError(
+        `${where} gave ${given} as the gradient of input ${i}, which needs float32 ${formatShape(input.shape)}.`,
+      );
+    }
+  }
 }
 
 /** The inputs and every float tensor computed from them: the only ones that need a gradient. */

@@ -47,6 +47,25 @@ describe('crossEntropy', () => {
     expect(native!.data[0]).toBe(2e4);
   });
 
+  it.each([0, 0.1, 1])(
+    'is NaN for a label that is no class, and for that sample only (smoothing %d)',
+    async (labelSmoothing) => {
+      const rows = constant([2, -1, 0.5, 0, 0, 0, 1, 2, 3], [3, 3]);
+      const wrong = constant([2, 7, -1], [3], 'int32');
+      const right = constant([2, 0, 0], [3], 'int32');
+      const [each, mean, known] = [
+        crossEntropy(rows, wrong, { labelSmoothing, reduction: 'none' }),
+        crossEntropy(rows, wrong, { labelSmoothing }),
+        crossEntropy(rows, right, { labelSmoothing, reduction: 'none' }),
+      ];
+      for (const run of [evaluate, evaluateWithOnnx]) {
+        const [losses, loss, expected] = await run([each, mean, known], new Map());
+        expect([...losses!.data]).toEqual([expected!.data[0], NaN, NaN]);
+        expect(loss!.data[0]).toBeNaN();
+      }
+    },
+  );
+
   it('names the shapes when labels and logits do not fit', () => {
     expect(() => crossEntropy(logits, input('y', [3], 'int32'))).toThrow(ShapeError);
     expect(() => crossEntropy(logits, input('y', [3], 'int32'))).toThrow(/\[2, 3\], \[3\]/);

@@ -14,8 +14,8 @@ export interface CrossEntropyOptions {
  * torch.nn.functional.cross_entropy. With smoothing e the target is 1 - e + e/K on the labelled
  * class and e/K on the others (Szegedy et al. 2016, arXiv 1512.00567).
  *
- * A label outside of 0 .. K-1 cannot be seen while the graph is built: check labels where the data
- * is read. Without smoothing such a sample has loss 0.
+ * A label outside of 0 .. K-1 cannot be seen while the graph is built. Such a sample has loss NaN
+ * (PyTorch throws); `train` and `evaluate` name it before they begin.
  *
  * @param logits [B, K]
  * @param labels int32 [B]
@@ -48,8 +48,10 @@ export function crossEntropy(
     'int32',
   );
   const isLabel = labels.reshape([batch, 1]).equal(classNumbers);
+  // 1, or 0 for a label that is no class: a quotient by it is what it was, or NaN.
+  const found = isLabel.cast('float32').sum(1);
   // Selected, not multiplied by 0 and 1: a class of probability 0 must not turn into 0 * -Infinity.
-  const ofLabel = where(isLabel, logProbabilities, 0).sum(1).neg();
+  const ofLabel = where(isLabel, logProbabilities, 0).sum(1).neg().div(found);
   const losses =
     labelSmoothing === 0
       ? ofLabel

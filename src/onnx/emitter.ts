@@ -36,10 +36,14 @@ export class GraphEmitter implements Emitter {
   /** Outputs of the graph: the names that they get in the end, by value. */
   private readonly publicNames = new Map<Value, string>();
 
-  /** @param reserved names that the caller has given to inputs and outputs */
+  /**
+   * @param reserved names that the caller has given to inputs and outputs
+   * @param keepsNaN by default where the provider keeps NaN at all
+   */
   constructor(
     readonly provider: Provider,
     private readonly reserved: ReadonlySet<string> = new Set(),
+    readonly keepsNaN = provider !== 'webgpu',
   ) {}
 
   node(

@@ -30,6 +30,11 @@ export interface LowerOptions {
   readonly blockedMaps?: boolean;
   /** Inputs and outputs, by name, that are part of a state, which keeps weights in the kernel layout. */
   readonly state?: ReadonlySet<string>;
+  /**
+   * Whether maxima are NaN where an element is, as in PyTorch, which takes a few operators more. Default:
+   * on every provider but WebGPU, where NaN is lost anyway.
+   */
+  readonly keepNaN?: boolean;
   /** What the graph's constants are called in the file. Default: weight and a number. */
   readonly constantNames?: ReadonlyMap<Tensor, string>;
 }
@@ -53,7 +58,11 @@ export function lowerToParts(graph: Graph, options: LowerOptions): ModelParts {
     );
   }
   const { constantNames = new Map<Tensor, string>() } = options;
-  const emit = new GraphEmitter(options.provider, new Set([...ends, ...constantNames.values()]));
+  const emit = new GraphEmitter(
+    options.provider,
+    new Set([...ends, ...constantNames.values()]),
+    options.keepNaN,
+  );
   const { block = 0, blockedMaps = block > 1, state = new Set<string>() } = options;
   const layouts = new Layouts(emit, block, blockedMaps && block > 1, Object.values(graph.outputs));
   for (const [name, tensor] of Object.entries(graph.inputs)) {

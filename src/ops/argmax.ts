@@ -3,6 +3,7 @@ import { forEachIndex, ndarray } from '../tensor/ndarray.js';
 import { reducedShape, stridesOf } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { defineOp } from './define.js';
+import { withNaNOnTop } from './nan.js';
 import type { ReduceOptions } from './reduce.js';
 
 const argmaxOp = defineOp<{ readonly axis: number; readonly keepDims: boolean }>('argmax', {
@@ -12,8 +13,9 @@ const argmaxOp = defineOp<{ readonly axis: number; readonly keepDims: boolean }>
       : `It has no axis ${axis}.`,
   dtype: 'int32',
   gradient: null,
-  lower: ({ emit, inputs, attributes: { axis, keepDims } }) => {
-    const positions = emit.node('ArgMax', inputs, { axis, keepdims: Number(keepDims) });
+  lower: ({ emit, inputs: [x = ''], attributes: { axis, keepDims }, node }) => {
+    const ordered = withNaNOnTop(emit, x, node);
+    const positions = emit.node('ArgMax', [ordered], { axis, keepdims: Number(keepDims) });
     return emit.node('Cast', [positions], { to: 6 });
   },
   reference: ({ inputs: [x], attributes: { axis }, node }) => {
@@ -27,7 +29,8 @@ const argmaxOp = defineOp<{ readonly axis: number; readonly keepDims: boolean }>
         0,
       );
       const value = x?.data[flat] ?? NaN;
-      if (value <= (best[to] ?? NaN)) return;
+      const sofar = best[to] ?? NaN;
+      if (value <= sofar || Number.isNaN(sofar)) return;
       best[to] = value;
       out.data[to] = index[axis] ?? 0;
     });
@@ -35,7 +38,7 @@ const argmaxOp = defineOp<{ readonly axis: number; readonly keepDims: boolean }>
   },
 });
 
-/** Position of the largest element of an axis, the first of equal ones, as an int32 tensor. */
+/** Position of the largest element of an axis, the first of equal ones (or the first NaN), as an int32 tensor. */
 export function argmax(x: Tensor, axis: number, options: ReduceOptions = {}): Tensor {
   const positive = axis < 0 ? axis + x.rank : axis;
   return argmaxOp([x], { axis: positive, keepDims: options.keepDims ?? false });

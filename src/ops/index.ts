@@ -1,7 +1,7 @@
 /** All ops. Importing this file also installs the fluent methods of Tensor. */
 export * from './adaptive-pool.js';
 export * from './argmax.js';
-export { batchNorm, batchStatistics } from './batch-norm.js';
+export { batchNorm, type BatchNormResult } from './batch-norm.js';
 export { channelAffine } from './channel-affine.js';
 export * from './conv.js';
 export * from './define.js';

@@ -1,9 +1,9 @@
-/** Leaves of the graph: inputs, whose values come at run time, and constants, whose values are part of it. */
+/** Where gradients end: inputs, whose values come at run time, constants, whose values are part of the graph, and tensors taken for constants. */
 import { FoveaError, ShapeError } from '../errors.js';
 import { ndarray } from '../tensor/ndarray.js';
 import type { DType } from '../tensor/op.js';
 import { elementCount, formatShape, type Shape } from '../tensor/shape.js';
-import type { Tensor } from '../tensor/tensor.js';
+import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { defineOp } from './define.js';
 
 export interface InputAttributes {
@@ -70,3 +70,28 @@ export function asTensor(value: Tensor | number, dtype: DType = 'float32'): Tens
 export function full(shape: Shape, value: number, dtype: DType = 'float32'): Tensor {
   return constant(new Float64Array(elementCount(shape)).fill(value), shape, dtype);
 }
+
+const detachOp = defineOp<object>('detach', {
+  shape: ([x]) => x?.shape ?? [],
+  gradient: () => [null],
+  lower: ({ inputs: [x = ''] }) => x,
+  reference: ({ inputs: [x], node }) => x ?? ndarray(node.shape),
+});
+
+/** The same values, as constants to gradients. */
+export function detach(x: Tensor): Tensor {
+  return detachOp([x], {});
+}
+
+declare module '../tensor/tensor.js' {
+  interface Tensor {
+    /** The same values, as constants to gradients (as torch's detach). */
+    detach(): Tensor;
+  }
+}
+
+installMethods({
+  detach(): Tensor {
+    return detach(this);
+  },
+});

@@ -4,6 +4,7 @@
  * Letters: B batch, C channels, S spatial sizes, S' sizes after pooling.
  */
 import { forEachIndex, ndarray } from '../tensor/ndarray.js';
+import type { Value } from '../tensor/op.js';
 import { stridesOf, type Shape } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { addWeight, axisMap, mapAxis, transposed, type AxisMap } from './axis-map.js';
@@ -22,6 +23,7 @@ import {
 } from './geometry.js';
 import { dilate } from './indexing.js';
 import { stack } from './movement.js';
+import { keepNaN } from './nan.js';
 
 export interface MaxPoolOptions {
   /** Default: the kernel, so that windows lie side by side. */
@@ -111,11 +113,14 @@ const maxPoolOp = defineOp<PoolAttributes>('maxPool', {
   shape: poolShape,
   gradient: ({ inputs: [x], attributes, output, upstream }) =>
     x ? [maxPoolGradient(x, output, upstream, attributes)] : [],
-  lower: ({ emit, inputs, attributes }) =>
-    emit.node('MaxPool', inputs, {
-      ...onnxAttributes(attributes),
-      dilations: attributes.dilations,
-    }),
+  lower: ({ emit, inputs: [x = ''], attributes, node }) => {
+    const largest = (value: Value) =>
+      emit.node('MaxPool', [value], {
+        ...onnxAttributes(attributes),
+        dilations: attributes.dilations,
+      });
+    return keepNaN(emit, largest(x), x, node, largest);
+  },
   reference: ({ inputs: [x], attributes, node }) => {
     const y = ndarray(node.shape);
     y.data.fill(-Infinity);
@@ -186,7 +191,7 @@ function spreadTaps(parts: readonly Tensor[], axis: number, size: number, a: Poo
 }
 
 /**
- * Largest element of each window. x [B, C, ..S] -> [B, C, ..S'] with
+ * Largest element of each window, NaN if one is. x [B, C, ..S] -> [B, C, ..S'] with
  * S' = floor((S + padding - dilation (kernel - 1) - 1) / stride) + 1, as torch.nn.MaxPool1d, 2d and 3d
  * with ceil_mode false. Where elements of a window are equal, the first gets the whole gradient.
  *

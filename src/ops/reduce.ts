@@ -11,6 +11,7 @@ import {
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { defineOp, shapeError } from './define.js';
 import { constant } from './leaf.js';
+import { keepNaN } from './nan.js';
 
 /** Which axes to reduce (all of them if none are given) and whether to keep them with size 1. */
 export interface ReduceOptions {
@@ -58,6 +59,8 @@ function reduction(
     combine: (total: number, value: number) => number;
     gradient: (context: { x: Tensor; y: Tensor; g: Tensor; count: number }) => Tensor;
     finish?: (total: number, count: number) => number;
+    /** Whether the kernel passes over NaN. */
+    losesNaN?: boolean;
   },
 ) {
   const op = defineOp<ReduceAttributes>(name, {
@@ -69,11 +72,17 @@ function reduction(
       const g = keepRank(upstream, x, axes);
       return [rule.gradient({ x, y, g, count })];
     },
-    lower: ({ emit, inputs: [x = ''], attributes: { axes, keepDims } }) => {
+    lower: ({ emit, inputs: [x = ''], attributes: { axes, keepDims }, node }) => {
       const keepdims = keepDims ? 1 : 0;
-      return axesAre === 'input'
-        ? emit.node(onnx, [x, emit.constant(axes, [axes.length], 'int64')], { keepdims })
-        : emit.node(onnx, [x], { axes, keepdims });
+      const reduced =
+        axesAre === 'input'
+          ? emit.node(onnx, [x, emit.constant(axes, [axes.length], 'int64')], { keepdims })
+          : emit.node(onnx, [x], { axes, keepdims });
+      return rule.losesNaN
+        ? keepNaN(emit, reduced, x, node, (flags) =>
+            emit.node('ReduceMax', [flags], { axes, keepdims }),
+          )
+        : reduced;
     },
     reference: ({ inputs: [x], attributes: { axes }, node }) => {
       if (x === undefined) return ndarray(node.shape);
@@ -118,18 +127,20 @@ function shareAmongEqual({ x, y, g }: { x: Tensor; y: Tensor; g: Tensor }): Tens
   return hits.mul(g.div(sum(hits, axes, { keepDims: true })));
 }
 
-/** Largest value over axes; equal ones share the gradient evenly (as torch.amax). */
+/** Largest value over axes, NaN if one is; equal ones share the gradient evenly (as torch.amax). */
 export const max = reduction('max', 'ReduceMax', 'attribute', {
   initial: -Infinity,
   combine: Math.max,
   gradient: shareAmongEqual,
+  losesNaN: true,
 });
 
-/** Smallest value over axes; equal ones share the gradient evenly (as torch.amin). */
+/** Smallest value over axes, NaN if one is; equal ones share the gradient evenly (as torch.amin). */
 export const min = reduction('min', 'ReduceMin', 'attribute', {
   initial: Infinity,
   combine: Math.min,
   gradient: shareAmongEqual,
+  losesNaN: true,
 });
 
 const cumsumOp = defineOp<{ readonly axis: number; readonly reverse: boolean }>('cumsum', {
@@ -166,7 +177,7 @@ export function cumsum(x: Tensor, axis: number, { reverse = false } = {}): Tenso
 }
 
 /**
- * Largest value of one axis, as torch.max(dim): where several are equal, the first gets the whole gradient.
+ * Largest value of one axis (NaN if one is), as torch.max(dim): where several are equal, the first gets the whole gradient.
  */
 export function maxFirst(x: Tensor, axis: number, options: ReduceOptions = {}): Tensor {
   const at = axis < 0 ? axis + x.rank : axis;
@@ -193,8 +204,11 @@ const maxFirstOp = defineOp<ReduceAttributes>('maxFirst', {
     const first = ranked.equal(max(ranked, [axis], { keepDims: true })).cast('float32');
     return [first.mul(keepRank(upstream, x, axes))];
   },
-  lower: ({ emit, inputs: [x = ''], attributes: { axes, keepDims } }) =>
-    emit.node('ReduceMax', [x], { axes, keepdims: Number(keepDims) }),
+  lower: ({ emit, inputs: [x = ''], attributes: { axes, keepDims }, node }) => {
+    const largest = (value: Value) =>
+      emit.node('ReduceMax', [value], { axes, keepdims: Number(keepDims) });
+    return keepNaN(emit, largest(x), x, node, largest);
+  },
   reference: ({ inputs: [x], attributes: { axes }, node }) =>
     x ? reduceReference(x, axes, node.shape, -Infinity, Math.max) : ndarray(node.shape),
 });

@@ -9,7 +9,6 @@ import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import {
   batchNorm,
-  batchStatistics,
   groupNorm,
   input,
   layerNorm,
@@ -49,7 +48,7 @@ const CALLS: Record<string, (x: Tensor, rest: readonly Tensor[], options: Option
   adaptiveAvgPool: (x, _, { size }) => x.adaptiveAvgPool(size),
   adaptiveMaxPool: (x, _, { size }) => x.adaptiveMaxPool(size),
   interpolate: (x, _, options) => x.interpolate(options),
-  batchNorm: (x, [w = x, b = x]) => batchNorm(x, w, b, batchStatistics(x)),
+  batchNorm: (x, [w = x, b = x]) => batchNorm(x, w, b).output,
   normalizeBy: (x, [w = x, b = x, mean = x, variance = x], { epsilon }) =>
     normalizeBy(x, w, b, { mean, variance }, epsilon),
   layerNorm: (x, [w, b], { shape, epsilon }) => layerNorm(x, shape, w, b, epsilon),

@@ -24,6 +24,8 @@ export type Value = string;
 /** Where an op's lowering writes its ONNX nodes. */
 export interface Emitter {
   readonly provider: Provider;
+  /** Whether maxima are NaN where an element is; else as the runtime's own operators have it. */
+  readonly keepsNaN: boolean;
   /** Adds a node with one output and returns that output. An identical node is reused. */
   node(
     opType: string,

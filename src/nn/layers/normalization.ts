@@ -1,14 +1,6 @@
 /** Normalisation layers. */
 import { RequestError } from '../../errors.js';
-import {
-  batchNorm,
-  batchStatistics,
-  full,
-  groupNorm,
-  layerNorm,
-  normalizeBy,
-  shapeError,
-} from '../../ops/index.js';
+import { batchNorm, full, groupNorm, layerNorm, normalizeBy, shapeError } from '../../ops/index.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { forwardRecord } from '../context.js';
 import { constantInit } from '../init.js';
@@ -70,9 +62,9 @@ abstract class BatchNormNd extends Module {
     if (count < 2) {
       throw shapeError('batchNorm', [x], 'Training needs more than one value per channel.');
     }
-    const statistics = batchStatistics(x);
-    this.track(statistics.mean, statistics.variance.mul(count / (count - 1)));
-    return batchNorm(x, weight, bias, statistics, this.eps);
+    const { output, mean, variance } = batchNorm(x, weight, bias, this.eps);
+    this.track(mean, variance.mul(count / (count - 1)));
+    return output;
   }
 
   private track(mean: Tensor, unbiasedVariance: Tensor): void {

@@ -5,13 +5,14 @@ import {
   add,
   centredSum,
   channelAffine,
+  channelShift,
   elementwise,
   expand,
   normalize,
   relu,
   reluGradient,
 } from './pointwise.js';
-import { channelCovariance, channelVariance, reduction } from './reduce.js';
+import { reduction } from './reduce.js';
 
 /** How ops are written in the blocked layout, by name. An op that is not here has its plain lowering only. */
 export const blockRules: Readonly<Record<string, BlockRule>> = {
@@ -22,8 +23,7 @@ export const blockRules: Readonly<Record<string, BlockRule>> = {
   normalizeBy: normalize,
   centredSum,
   channelAffine,
-  channelCovariance,
-  channelVariance,
+  channelShift,
   sum: reduction('sum'),
   mean: reduction('mean'),
   add,

@@ -1,5 +1,4 @@
 /** Elementwise ops, per-channel affine maps and sums of maps in the blocked layout. */
-import { isLargeMap } from '../../ops/batch-norm.js';
 import { reluMask } from '../../ops/unary.js';
 import type { Value } from '../../tensor/op.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -115,6 +114,17 @@ export const channelAffine: BlockRule = (layouts, node) => {
   return { value, layout: 'blocked' };
 };
 
+/** x less one value per channel: the affine map that multiplies by one, which rounds nothing. */
+export const channelShift: BlockRule = (layouts, node) => {
+  const [x, values] = node.inputs;
+  if (!x || !values || !layouts.fits(node) || !layouts.inBlocks(x)) return undefined;
+  const channels = node.dim(1);
+  const ones = layouts.emit.constant(new Float64Array(channels).fill(1), [channels], 'float32');
+  const shift = layouts.emit.node('Neg', [layouts.plain(values)]);
+  const value = affine(layouts, layouts.blocked(x), ones, shift, channels);
+  return { value, layout: 'blocked' };
+};
+
 /** Normalisation by statistics that are computed elsewhere, as an affine map. */
 export const normalize: BlockRule = (layouts, node) => {
   const [x, weight, bias, mean, variance] = node.inputs;
@@ -140,7 +150,7 @@ export const normalize: BlockRule = (layouts, node) => {
 export const centredSum: BlockRule = (layouts, node) => {
   const [a, s, meanA, b, t, meanB] = node.inputs;
   if (!a || !s || !meanA || !b || !t || !meanB) return undefined;
-  if (!layouts.fits(node) || !layouts.inBlocks(b) || !isLargeMap(node)) return undefined;
+  if (!layouts.fits(node) || !layouts.inBlocks(b)) return undefined;
   const { emit } = layouts;
   const weight = (scale: Tensor) => layouts.view(layouts.plain(scale), [node.dim(1), 1, 1, 1]);
   const shift = (scale: Tensor, mean: Tensor) =>

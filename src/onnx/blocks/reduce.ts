@@ -1,5 +1,4 @@
 /** Sums and means over space, and over space and batch, in the blocked layout. */
-import { isLargeMap } from '../../ops/batch-norm.js';
 import { elementCount } from '../../tensor/shape.js';
 import type { Value } from '../../tensor/op.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -47,66 +46,64 @@ function factors(layouts: Layouts, x: Tensor): readonly [Tensor, Tensor] | undef
   return alike ? [a, b] : undefined;
 }
 
+/**
+ * Places of a map that are added up one after the other, at the most. Each addition rounds, so that a
+ * whole large map in one chain loses a digit; sums of such parts are added in a second step.
+ */
+const CHAIN = 256;
+
+/** Cuts the rows of a map into parts of whole rows, as large as a chain may be. */
+function partsOf({ shape: [, , height = 1, width = 1] }: Tensor): { parts: number; rows: number } {
+  let rows = Math.max(1, Math.min(height, Math.floor(CHAIN / width)));
+  while (height % rows !== 0) rows--;
+  return { parts: height / rows, rows };
+}
+
+/** Values of each part of every map, [B C/K, parts, K] in memory, put together. -> [B, C] */
+function overParts(
+  layouts: Layouts,
+  value: Value,
+  parts: number,
+  { shape: [batch = 1, channels = 1] }: Tensor,
+  kind: 'sum' | 'mean',
+): Value {
+  const { block, emit } = layouts;
+  if (parts === 1) return layouts.view(value, [batch, channels]);
+  const apart = layouts.view(value, [(batch * channels) / block, parts, block]);
+  const together =
+    kind === 'mean'
+      ? emit.node('ReduceMean', [apart], { axes: [1], keepdims: 0 })
+      : emit.node('ReduceSum', [apart, layouts.int64([1])], { keepdims: 0 });
+  return layouts.view(together, [batch, channels]);
+}
+
 /** Sums over space of a product of two maps: a depthwise convolution of one with the other as its kernel. -> [B, C] */
 function scalarProducts(
   layouts: Layouts,
   [a, b]: readonly [Tensor, Tensor],
-  { shape: [batch = 1, channels = 1, height = 1, width = 1] }: Tensor,
+  x: Tensor,
 ): { value: Value; scale: number } {
-  const maps = batch * channels;
+  const { parts, rows } = partsOf(x);
+  const maps = x.dim(0) * x.dim(1) * parts;
   const value = layouts.conv(
     [
-      layouts.view(layouts.blocked(a), [1, maps, height, width]),
-      layouts.view(layouts.blocked(b), [maps, 1, height, width]),
+      layouts.view(layouts.blocked(a), [1, maps, rows, x.dim(3)]),
+      layouts.view(layouts.blocked(b), [maps, 1, rows, x.dim(3)]),
     ],
-    { kernel_shape: [height, width], group: maps },
+    { kernel_shape: [rows, x.dim(3)], group: maps },
   );
-  return { value: layouts.view(value, [batch, channels]), scale: 1 };
+  return { value: overParts(layouts, value, parts, x, 'sum'), scale: 1 };
 }
 
 /** Means over space. -> [B, C] */
 function spatialMeans(layouts: Layouts, x: Tensor): Value {
-  const pooled = layouts.node('GlobalAveragePool', [layouts.blocked(x)], {});
-  return layouts.view(pooled, [x.dim(0), x.dim(1)]);
+  const { parts, rows } = partsOf(x);
+  const cut = layouts.view(layouts.blocked(x), [x.dim(0), x.dim(1) * parts, rows, x.dim(3)]);
+  return overParts(layouts, layouts.node('GlobalAveragePool', [cut], {}), parts, x, 'mean');
 }
 
 function overSamples(layouts: Layouts, value: Value, kind: 'sum' | 'mean'): Value {
   return kind === 'mean'
     ? layouts.emit.node('ReduceMean', [value], { axes: [0], keepdims: 0 })
     : layouts.emit.node('ReduceSum', [value, layouts.int64([0])], { keepdims: 0 });
-}
-
-/**
- * Variance of each channel as the mean square less the squared mean: one pass over the map and
- * nothing written. In float32 it loses about (mean / deviation)^2 of its precision, which is
- * harmless for the outputs of convolutions; see docs/engine.md.
- */
-export const channelVariance: BlockRule = (layouts, node) => {
-  const [x, mean] = node.inputs;
-  if (!x || !mean || !suits(layouts, x)) return undefined;
-  const own = layouts.plain(mean);
-  const difference = productMean(layouts, x, x, own, own);
-  const zero = layouts.emit.constant([0], [], 'float32');
-  return { value: layouts.emit.node('Max', [difference, zero]), layout: 'plain' };
-};
-
-/** Mean of a (b - mean) likewise, as the mean product less the product of the means. */
-export const channelCovariance: BlockRule = (layouts, node) => {
-  const [a, b, mean] = node.inputs;
-  if (!a || !b || !mean || !layouts.fits(a) || !suits(layouts, b)) return undefined;
-  const meanA = layouts.view(overSamples(layouts, spatialMeans(layouts, a), 'mean'), node.shape);
-  const value = productMean(layouts, a, b, meanA, layouts.plain(mean));
-  return { value, layout: 'plain' };
-};
-
-function suits(layouts: Layouts, x: Tensor): boolean {
-  return layouts.fits(x) && layouts.inBlocks(x) && isLargeMap(x);
-}
-
-/** Mean of a b over batch and space, less the product of two means. -> [C] */
-function productMean(layouts: Layouts, a: Tensor, b: Tensor, meanA: Value, meanB: Value): Value {
-  const { emit } = layouts;
-  const products = overSamples(layouts, scalarProducts(layouts, [a, b], b).value, 'mean');
-  const places = emit.constant([1 / (b.dim(2) * b.dim(3))], [], 'float32');
-  return emit.node('Sub', [emit.node('Mul', [products, places]), emit.node('Mul', [meanA, meanB])]);
 }

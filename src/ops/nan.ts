@@ -1,0 +1,49 @@
+/** NaN in maxima, where ONNX Runtime's kernels pass over it and PyTorch does not. */
+import type { Emitter, Value } from '../tensor/op.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+const FLOAT = 1;
+const BOOL = 9;
+const LARGEST = 3.4028234663852886e38;
+
+/** Whether NaN is to be looked for in a tensor. */
+function mayBeNaN(emit: Emitter, { inputs: [x] }: Tensor): boolean {
+  return emit.keepsNaN && x?.dtype === 'float32';
+}
+
+/**
+ * A largest or smallest value, and NaN where one of the elements that it was taken from is NaN.
+ *
+ * @param extremum what the kernel gives
+ * @param x what it was taken from
+ * @param node the op's, whose input x is
+ * @param most writes the largest of each set of elements, given values 0 and 1 with the shape of x
+ */
+export function keepNaN(
+  emit: Emitter,
+  extremum: Value,
+  x: Value,
+  node: Tensor,
+  most: (flags: Value) => Value,
+): Value {
+  if (!mayBeNaN(emit, node)) return extremum;
+  const found = emit.node(
+    'Cast',
+    [most(emit.node('Cast', [emit.node('IsNaN', [x])], { to: FLOAT }))],
+    {
+      to: BOOL,
+    },
+  );
+  return emit.node('Where', [found, emit.constant([NaN], [], 'float32'), extremum]);
+}
+
+/** Values of the same order as x, but for NaN, which is above all others, infinity included. */
+export function withNaNOnTop(emit: Emitter, x: Value, node: Tensor): Value {
+  if (!mayBeNaN(emit, node)) return x;
+  const finite = emit.node('Min', [x, emit.constant([LARGEST], [], 'float32')]);
+  return emit.node('Where', [
+    emit.node('IsNaN', [x]),
+    emit.constant([Infinity], [], 'float32'),
+    finite,
+  ]);
+}
