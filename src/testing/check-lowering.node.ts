@@ -1,6 +1,7 @@
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { gradients } from '../autodiff/gradients.js';
 import { FoveaError } from '../errors.js';
+import { trialBlock, trialInput, trialModel } from '../onnx/blocks/trial.js';
 import { lowerToOnnx } from '../onnx/lower.js';
 import { input } from '../ops/index.js';
 import { evaluate } from '../tensor/evaluate.js';
@@ -108,4 +109,14 @@ export async function runOnnx(
 /** The values that are left when an array is fed as float32. */
 function rounded({ shape, data }: NdArray): NdArray {
   return ndarray(shape, Float64Array.from(data, Math.fround));
+}
+
+/** Floats per block of the CPU's blocked layout on this machine, as the engine finds it out. */
+export async function blockOfThisMachine(): Promise<number> {
+  const session = await InferenceSession.create(trialModel());
+  const [y] = Object.values(
+    await session.run({ x: new OrtTensor('float32', trialInput(), [1, 64, 1, 2]) }),
+  );
+  await session.release();
+  return trialBlock(y?.data as Float32Array);
 }
