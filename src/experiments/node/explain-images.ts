@@ -1,10 +1,34 @@
 /** The images that a network is shown: of its own data set, or from files. */
-import { ResizeFilterType, ResizeFit, Transformer } from '@napi-rs/image';
+import {
+  CompressionType,
+  FilterType,
+  Orientation,
+  ResizeFilterType,
+  ResizeFit,
+  Transformer,
+} from '@napi-rs/image';
 import { basename } from 'node:path';
 import { datasetInfo } from '../../data/catalog.js';
 import { size, type ImageDataset } from '../../data/dataset.js';
 import { FileError, FoveaError, RequestError } from '../../errors.js';
+import type { OrientationNumber } from '../../inspect/node/exif.js';
+import { pictureHeader, type PictureHeader } from '../../inspect/node/picture-file.js';
 import { readFileChecked } from '../../weights/node/files.js';
+
+/** Larger files are not pictures to look at. */
+const LARGEST_FILE = 2 ** 28;
+
+/** The library's names for the numbers of Exif. */
+const TURNS: Readonly<Record<OrientationNumber, Orientation>> = {
+  1: Orientation.Horizontal,
+  2: Orientation.MirrorHorizontal,
+  3: Orientation.Rotate180,
+  4: Orientation.MirrorVertical,
+  5: Orientation.MirrorHorizontalAndRotate270Cw,
+  6: Orientation.Rotate90Cw,
+  7: Orientation.MirrorHorizontalAndRotate90Cw,
+  8: Orientation.Rotate270Cw,
+};
 
 /** Images, and what is known of them. */
 export interface ShownImages {
@@ -51,8 +75,8 @@ export function frameOf(id: string): Frame {
 }
 
 /**
- * Images from files (PNG, JPEG, WebP and others). Each is turned upright, scaled so that it just covers the
- * network's input, cut to it around the middle, and laid on white where it is transparent.
+ * Images from files (PNG, JPEG, WebP). Each is turned upright, cut around the middle to the shape of the
+ * network's input, scaled to its size, and laid on white where it is transparent.
  *
  * A file that cannot be used becomes one of `problems` and does not stop the others.
  *
@@ -87,17 +111,18 @@ export async function imagesFromFiles(
 }
 
 /**
- * One image file as [3, H, W] bytes.
- * @throws FileError if it cannot be read or decoded
+ * One image file as [3, H, W] bytes: PNG, JPEG or WebP, of up to {@link LARGEST_FILE} bytes and
+ * `LARGEST_PICTURE` pixels. Grey becomes red, green and blue alike.
+ * @throws FileError if it cannot be read or decoded, or ends before the picture does
  */
 export async function readImage(file: string, height: number, width: number): Promise<Uint8Array> {
-  const bytes = await readFileChecked(file);
-  const rgba = await decode(bytes, height, width).catch((error: unknown) => {
+  const bytes = await readFileChecked(file, LARGEST_FILE);
+  const header = pictureHeader(bytes, file);
+  const rgba = await decode(bytes, header, height, width).catch((error: unknown) => {
     const reason = error instanceof Error ? error.message.trim().replace(/\s+/g, ' ') : '';
-    throw new FileError(
-      `${file} is not an image that can be read, as PNG, JPEG or WebP, or it is damaged (${reason}).`,
-      { cause: error },
-    );
+    throw new FileError(`${file} is damaged, or of a variety that is not read (${reason}).`, {
+      cause: error,
+    });
   });
   const area = height * width;
   return Uint8Array.from({ length: 3 * area }, (_, at) => {
@@ -106,10 +131,31 @@ export async function readImage(file: string, height: number, width: number): Pr
 }
 
 /** [H, W, 4] */
-async function decode(bytes: Uint8Array, height: number, width: number): Promise<Uint8Array> {
-  const sized = await new Transformer(bytes)
-    .rotate()
-    .resize({ width, height, fit: ResizeFit.Cover, filter: ResizeFilterType.Triangle })
+async function decode(
+  bytes: Uint8Array,
+  header: PictureHeader,
+  height: number,
+  width: number,
+): Promise<Uint8Array> {
+  const { orientation } = header;
+  const turned = orientation >= 5;
+  const size = turned ? { width: header.height, height: header.width } : header;
+  // The largest part in the middle that has the shape wanted. Cut out before it is scaled, in a step of its
+  // own, since the library scales first: a line of pixels would become a thousand times as large.
+  const scale = Math.min(size.width / width, size.height / height);
+  const part = {
+    width: Math.min(size.width, Math.max(1, Math.round(width * scale))),
+    height: Math.min(size.height, Math.max(1, Math.round(height * scale))),
+  };
+  const left = Math.floor((size.width - part.width) / 2);
+  const top = Math.floor((size.height - part.height) / 2);
+  const picture = new Transformer(bytes);
+  if (orientation > 1) picture.rotate(TURNS[orientation]);
+  const middle = await picture
+    .crop(left, top, part.width, part.height)
+    .png({ compressionType: CompressionType.Fast, filterType: FilterType.NoFilter });
+  const sized = await new Transformer(middle)
+    .resize({ width, height, fit: ResizeFit.Fill, filter: ResizeFilterType.Triangle })
     .png();
   const white = new Uint8Array(4 * height * width).fill(255);
   return Transformer.fromRgbaPixels(white, width, height).composite(sized).rawPixels();

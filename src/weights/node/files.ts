@@ -94,10 +94,15 @@ export async function removeTemporaryFiles(
 /**
  * Reads a whole file.
  *
- * @throws FileError when it is missing or cannot be read
+ * @param most bytes that it may have; the system's own limit is 2 GiB
+ * @throws FileError when it is missing, cannot be read or is larger
  */
-export async function readFileChecked(path: string): Promise<Uint8Array> {
+export async function readFileChecked(path: string, most = Infinity): Promise<Uint8Array> {
   try {
+    const { size } = await stat(path);
+    if (size > most) {
+      throw new FileError(`${path} has ${size} bytes; files of this kind may have up to ${most}.`);
+    }
     return await readFile(path);
   } catch (error) {
     throw asFileError(error, 'read', path);
