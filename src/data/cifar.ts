@@ -9,6 +9,7 @@
  * Both channels-first and row-major, so a record's pixels are already [C, H, W].
  */
 import { FileError, RequestError } from '../errors.js';
+import { fileKind } from '../file-kind.js';
 import { checkLabels, type ImageDataset, type Normalization, type Split } from './dataset.js';
 
 /** Bytes of one image: 3 channels of 32 x 32. */
@@ -58,7 +59,7 @@ export type LayoutName = 'binary' | 'python';
 export interface CifarSpec {
   readonly id: 'cifar10' | 'cifar100';
   readonly labelBytes: number;
-  /** Images in each file of a split. */
+  /** Images in each file of a split of the official data set. */
   readonly recordsPerFile: Readonly<Record<Split, number>>;
   readonly labels: Readonly<Partial<Record<LabelKind, CifarLabels>>>;
   readonly layouts: Readonly<Record<LayoutName, CifarLayout>>;
@@ -182,7 +183,7 @@ export function parseCifarBinary(
   if (count === 0 || bytes.length !== count * record) {
     throw new FileError(
       `${source}: expected a whole number of records of ${record} bytes, found ${bytes.length} bytes ` +
-        `(${count} records and ${bytes.length - count * record} bytes). The file is truncated or corrupt.`,
+        `(${count} records and ${bytes.length - count * record} bytes). ${whatElse(bytes)}`,
     );
   }
   const images = new Uint8Array(count * CIFAR_PIXELS);
@@ -194,6 +195,11 @@ export function parseCifarBinary(
   }
   checkLabels(labels, classes, source);
   return { images, labels };
+}
+
+function whatElse(bytes: Uint8Array): string {
+  const kind = fileKind(bytes);
+  return kind ? `It is ${kind}.` : 'It was cut off, or belongs to another data set.';
 }
 
 /**

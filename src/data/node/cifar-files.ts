@@ -1,5 +1,5 @@
 /** The files of a CIFAR data set, whether they lie in a folder or in an archive. */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FileError } from '../../errors.js';
 import { asFileError } from '../../weights/node/files.js';
@@ -13,8 +13,8 @@ export interface CifarFiles {
   readonly layout: LayoutName;
   /** Where a file is, for messages. */
   path(name: string): string;
-  /** @throws FileError when there is none of that name, or its size is not the expected one */
-  read(name: string, expectedBytes?: number): Promise<Uint8Array>;
+  /** @throws FileError when there is none of that name */
+  read(name: string): Promise<Uint8Array>;
 }
 
 /**
@@ -36,19 +36,6 @@ export async function openCifar(
     : archiveFiles(spec, place, split, names);
 }
 
-function wrongSize(
-  spec: CifarSpec,
-  path: string,
-  expected: number,
-  found: number,
-  place: Place,
-): FileError {
-  return new FileError(
-    `${path}: expected ${expected} bytes, found ${found}: it is ${found < expected ? 'truncated' : 'another file'}. ` +
-      `Delete it; ${downloadHint(spec.id, downloadFolder(place))}`,
-  );
-}
-
 function folderFiles(
   spec: CifarSpec,
   folder: string,
@@ -58,19 +45,14 @@ function folderFiles(
   return {
     layout,
     path: (name) => join(folder, name),
-    read: async (name, expectedBytes) => {
+    read: async (name) => {
       const path = join(folder, name);
       try {
-        const found = (await stat(path)).size;
-        if (expectedBytes !== undefined && found !== expectedBytes) {
-          throw wrongSize(spec, path, expectedBytes, found, place);
-        }
         return await readFile(path);
       } catch (error) {
         if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-          const size = expectedBytes === undefined ? '' : ` of ${expectedBytes} bytes`;
           throw new FileError(
-            `${path} is missing: expected a file${size}. ${downloadHint(spec.id, downloadFolder(place))}`,
+            `${path} is missing: it is a part of ${spec.id}. ${downloadHint(spec.id, downloadFolder(place))}`,
             { cause: error },
           );
         }
@@ -106,11 +88,7 @@ async function archiveFiles(
   return {
     layout,
     path,
-    read: (name, expectedBytes) => {
-      const bytes = found.get(`${spec.layouts[layout].folder}/${name}`) ?? new Uint8Array(0);
-      return expectedBytes === undefined || bytes.length === expectedBytes
-        ? Promise.resolve(bytes)
-        : Promise.reject(wrongSize(spec, path(name), expectedBytes, bytes.length, place));
-    },
+    read: (name) =>
+      Promise.resolve(found.get(`${spec.layouts[layout].folder}/${name}`) ?? new Uint8Array(0)),
   };
 }

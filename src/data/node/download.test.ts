@@ -110,12 +110,13 @@ describe('downloading a data set', () => {
     expect(asked).toEqual([]);
   });
 
-  it('replaces a truncated file of the data set and leaves the others', async () => {
+  it('replaces a file that is not the official one, keeps it, and leaves the others', async () => {
     await download();
     await writeFile(join(dir, FOLDER, 'train.bin'), 'short');
     await writeFile(join(dir, FOLDER, 'notes.txt'), 'mine');
     expect((await download()).changed).toBe(true);
     expect((await readFile(join(dir, FOLDER, 'train.bin'))).length).toBe(20 * 3074);
+    expect(await readFile(join(dir, FOLDER, 'train.bin.old'), 'utf8')).toBe('short');
     expect(await readFile(join(dir, FOLDER, 'notes.txt'), 'utf8')).toBe('mine');
   });
 
@@ -183,7 +184,9 @@ describe('downloading a data set', () => {
 
   it('leaves an archive of that name alone that is another file, and says so', async () => {
     await writeFile(join(dir, ARCHIVE), 'mine');
-    await expect(download()).rejects.toThrow(/expected the official archive with MD5 .* Delete/);
+    await expect(download()).rejects.toThrow(
+      /expected the official archive with MD5 .* Move it elsewhere/,
+    );
     expect(await readFile(join(dir, ARCHIVE), 'utf8')).toBe('mine');
   });
 

@@ -1,5 +1,5 @@
 /** The official CIFAR archives: downloaded, checked, unpacked. */
-import { mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FileError, RequestError } from '../../errors.js';
 import { asFileError, makeFolder } from '../../weights/node/files.js';
@@ -12,7 +12,7 @@ import {
   type CifarSpec,
   type LayoutName,
 } from '../cifar.js';
-import { unpackFolder } from './archive.js';
+import { readMembers } from './archive.js';
 import { fetchFile, md5OfFile } from './fetch-file.js';
 import { kindOf } from './locate.js';
 
@@ -49,8 +49,8 @@ export interface DownloadResult {
 
 /**
  * Downloads a data set's official archive into a folder, checks its MD5 and unpacks it there. What is
- * there already is not fetched or unpacked again; a broken file of the data set is replaced. The archive
- * is kept beside the folder.
+ * there already is not fetched or unpacked again. A file of the data set that is not the official one (by
+ * its size) is replaced and kept as NAME.old. The archive is kept beside the folder.
  *
  * @param id 'cifar10' or 'cifar100'
  * @param dir made where it does not exist
@@ -97,7 +97,7 @@ export async function downloadCifar(
     if (found !== md5) {
       throw new FileError(
         `${path}: expected the official archive with MD5 ${md5}, found a file with ${found}. ` +
-          'Delete or move it and try again.',
+          'Move it elsewhere and try again, or choose another folder with --data.',
       );
     }
   }
@@ -109,7 +109,7 @@ export async function downloadCifar(
   return { folder, changed: true };
 }
 
-/** Unpacks beside the folder and moves the result to its name, so that a broken run leaves no half of it. */
+/** Unpacks what belongs to the data set beside the folder and moves the result to its name, so that a broken run leaves no half of it. */
 async function unpack(
   spec: CifarSpec,
   layout: LayoutName,
@@ -121,8 +121,12 @@ async function unpack(
   let temporary: string | undefined;
   try {
     temporary = await mkdtemp(join(dir, `.${name}-`));
-    await unpackFolder(archive, name, temporary);
     const unpacked = join(temporary, name);
+    await mkdir(unpacked);
+    const members = allFiles(spec, layout).map((file) => `${name}/${file}`);
+    for (const [member, content] of await readMembers(archive, new Set(members))) {
+      await writeFile(join(temporary, member), content);
+    }
     const missing = await incomplete(spec, layout, unpacked);
     if (missing.length > 0) {
       throw new FileError(`${archive}: expected it to hold ${name}/${missing.join(`, ${name}/`)}.`);
@@ -131,7 +135,10 @@ async function unpack(
       await rename(unpacked, folder);
     } else {
       for (const file of await incomplete(spec, layout, folder)) {
-        await rename(join(unpacked, file), join(folder, file));
+        const place = join(folder, file);
+        // It may be somebody's own: a part of the data set, say.
+        if ((await kindOf(place)) !== undefined) await rename(place, `${place}.old`);
+        await rename(join(unpacked, file), place);
       }
     }
   } catch (error) {
@@ -160,10 +167,18 @@ async function incomplete(spec: CifarSpec, layout: LayoutName, folder: string): 
       await check(file, (found) => (layout === 'binary' ? found === bytes : found > pixels));
     }
   }
-  const names =
-    layout === 'binary'
-      ? Object.values(spec.labels).map(({ namesFile }) => namesFile)
-      : [spec.meta];
-  for (const file of names) await check(file, (found) => found > 0);
+  for (const file of namesFiles(spec, layout)) await check(file, (found) => found > 0);
   return wrong;
+}
+
+/** The files with the names of the classes. */
+function namesFiles(spec: CifarSpec, layout: LayoutName): string[] {
+  return layout === 'binary'
+    ? Object.values(spec.labels).map(({ namesFile }) => namesFile)
+    : [spec.meta];
+}
+
+function allFiles(spec: CifarSpec, layout: LayoutName): string[] {
+  const { train, val } = spec.layouts[layout];
+  return [...train, ...val, ...namesFiles(spec, layout)];
 }

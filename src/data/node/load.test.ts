@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { create } from 'tar';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileError, RequestError } from '../../errors.js';
@@ -29,6 +30,9 @@ function pickledNames(count: number): Uint8Array {
   const list = Array.from({ length: count }, (_, label) => short(`name ${label}`)).join('');
   return Buffer.from(`\x80\x02}${short('fine_label_names')}](${list}es.`, 'latin1');
 }
+
+const fixture = (name: string): URL =>
+  new URL(`../../../tests/fixtures/cases/cifar-tar-xz/${name}`, import.meta.url);
 
 let root = '';
 beforeAll(async () => {
@@ -88,8 +92,17 @@ describe('loadCifar', () => {
     const dataset = await load(data, spec);
     expect([...dataset.labels]).toEqual([19, 99]);
     expect(dataset.classes[99]).toBe('name 99');
-    await expect(load(data, spec, 'val')).rejects.toThrow(
-      `${join(data, 'cifar-100-python', 'test')}: expected 10000 images, found 2.`,
+    // Not as many as the official file has: a part of the data set.
+    expect(size(await load(data, spec, 'val'))).toBe(2);
+  });
+
+  it('names the file of the python layout that is missing', async () => {
+    const data = await folder('no-meta', {
+      'cifar-100-python/train': new Uint8Array(1),
+      'cifar-100-python/test': new Uint8Array(1),
+    });
+    await expect(load(data)).rejects.toThrow(
+      `${join(data, 'cifar-100-python', 'meta')} is missing: it is a part of cifar100.`,
     );
   });
 
@@ -117,6 +130,18 @@ describe('loadCifar', () => {
     await expect(load(archive, cifar10)).rejects.toThrow('it is not the cifar10 archive');
   });
 
+  it('reads a .tar.xz, beside where the folder would be too', async () => {
+    const xz = await readFile(fixture('tiny.tar.xz'));
+    const beside = await folder('xz', { 'cifar-100-binary.tar.xz': xz });
+    for (const path of [beside, fileURLToPath(fixture('tiny.tar.xz'))]) {
+      const dataset = await load(path);
+      expect([...dataset.labels]).toEqual([7, 99]);
+      expect(dataset.images[3071]).toBe(10);
+      expect(dataset.images[3072]).toBe(20);
+      expect([...(await load(path, cifar100, 'val')).labels]).toEqual([0]);
+    }
+  });
+
   it('says what is missing, and how to get it', async () => {
     const parent = await folder('lacking', {
       'cifar-100-binary/fine_label_names.txt': names(100),
@@ -125,20 +150,51 @@ describe('loadCifar', () => {
     const loading = load(parent);
     await expect(loading).rejects.toThrow(FileError);
     await expect(loading).rejects.toThrow(
-      `${join(parent, 'cifar-100-binary', 'train.bin')} is missing: expected a file of 9222 bytes. ` +
+      `${join(parent, 'cifar-100-binary', 'train.bin')} is missing: it is a part of cifar100. ` +
         `\`fovea data cifar100 --data ${parent}\` downloads it.`,
     );
   });
 
-  it('says how many bytes a truncated file lacks', async () => {
-    const parent = await folder('truncated', {
+  it('takes any whole number of images', async () => {
+    const parent = await folder('part', {
       ...cifar100Files,
-      // A whole number of records, but one too few.
       'cifar-100-binary/train.bin': records(cifar100, 7).subarray(0, 2 * 3074),
     });
-    await expect(load(parent)).rejects.toThrow(
-      `${join(parent, 'cifar-100-binary', 'train.bin')}: expected 9222 bytes, found 6148: it is truncated. Delete it;`,
+    expect(size(await load(parent))).toBe(2);
+
+    const batches = [4, 1, 2, 3, 1].map((count, i) => [
+      `data_batch_${i + 1}.bin`,
+      new Uint8Array(count * 3073).fill(i),
+    ]);
+    const files = Object.fromEntries(batches) as Record<string, Uint8Array>;
+    const ten = await folder('uneven', { ...files, 'batches.meta.txt': names(10) });
+    expect([...(await load(ten, cifar10)).labels]).toEqual([0, 0, 0, 0, 1, 2, 2, 3, 3, 3, 4]);
+  });
+
+  it('says how a file fails to be whole records, and tells nobody to delete it', async () => {
+    const train = (content: Uint8Array | string) =>
+      folder('cut-file', { ...cifar100Files, 'cifar-100-binary/train.bin': content });
+    const cut = load(await train(records(cifar100, 7).subarray(0, 6200)));
+    await expect(cut).rejects.toThrow(
+      `${join('cifar-100-binary', 'train.bin')}: expected a whole number of records of 3074 bytes, ` +
+        'found 6200 bytes (2 records and 52 bytes). It was cut off, or belongs to another data set.',
     );
+    await expect(load(await train(''))).rejects.toThrow('found 0 bytes (0 records and 0 bytes)');
+    await expect(load(await train('<html></html>'))).rejects.toThrow('It is a web page (HTML).');
+    await expect(cut).rejects.not.toThrow(/delete/i);
+  });
+
+  it('says that a file was given for a folder, and a folder for a file', async () => {
+    const parent = await folder('mixed-up', cifar100Files);
+    const inside = join(parent, 'cifar-100-binary');
+    await expect(load(join(inside, 'train.bin'))).rejects.toThrow(
+      `${join(inside, 'train.bin')} is one file of cifar100: give the folder that holds all of them, ${inside}.`,
+    );
+    const swapped = await folder('swapped', {
+      'cifar-100-binary/train.bin/readme.txt': '',
+      'cifar-100-binary/fine_label_names.txt': names(100),
+    });
+    await expect(load(swapped)).rejects.toThrow(/train\.bin: it is a folder, not a file/);
   });
 
   it('names the record and the label that is out of range', async () => {

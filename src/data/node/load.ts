@@ -6,21 +6,21 @@ import {
   CIFAR10,
   CIFAR100,
   cifarDataset,
-  cifarFileBytes,
   cifarLabels,
   parseCifarBinary,
   parseClassNames,
   type CifarSpec,
   type LabelKind,
 } from '../cifar.js';
-import { subset, type ImageDataset, type Split } from '../dataset.js';
+import { size, subset, type ImageDataset, type Split } from '../dataset.js';
 import { makeShapes } from '../shapes.js';
 import { openCifar } from './cifar-files.js';
 
 /** Where a data set is and how much of it is wanted. */
 export interface LoadOptions {
   /**
-   * CIFAR: its folder in either layout, a folder that holds it, or the official .tar.gz.
+   * CIFAR: its folder in either layout, a folder that holds it, or its archive (.tar.gz, .tar.xz, .tar).
+   * A file may have any number of images: a part of the data set will do.
    * Not used by 'shapes'.
    */
   readonly data?: string;
@@ -59,34 +59,22 @@ export async function loadCifar(
   { data, split, labels = 'fine' }: Pick<LoadOptions, 'data' | 'split' | 'labels'>,
 ): Promise<ImageDataset> {
   const { classes, namesFile } = cifarLabels(spec, labels);
-  const names = { binary: namesFile, python: spec.meta };
-  const files = await openCifar(spec, data, split, names);
+  const namesFiles = { binary: namesFile, python: spec.meta };
+  const files = await openCifar(spec, data, split, namesFiles);
 
-  const records = spec.recordsPerFile[split];
   const images = spec.layouts[files.layout][split];
-  if (files.layout === 'binary') {
-    const text = new TextDecoder().decode(await files.read(namesFile));
-    const classNames = parseClassNames(text, classes, files.path(namesFile));
-    const expected = cifarFileBytes(spec, records);
-    const parts = [];
-    for (const name of images) {
-      const bytes = await files.read(name, expected);
-      parts.push(parseCifarBinary(bytes, spec, files.path(name), labels));
-    }
-    return cifarDataset(spec, split, parts, classNames);
-  }
-
-  const meta = await files.read(spec.meta);
-  const classNames = parsePythonClassNames(meta, spec, files.path(spec.meta), labels);
+  const names = await files.read(namesFiles[files.layout]);
+  const source = files.path(namesFiles[files.layout]);
+  const classNames =
+    files.layout === 'binary'
+      ? parseClassNames(new TextDecoder().decode(names), classes, source)
+      : parsePythonClassNames(names, spec, source, labels);
+  const parse = files.layout === 'binary' ? parseCifarBinary : parseCifarPython;
   const parts = [];
   for (const name of images) {
-    const part = parseCifarPython(await files.read(name), spec, files.path(name), labels);
-    if (part.labels.length !== records) {
-      throw new FileError(
-        `${files.path(name)}: expected ${records} images, found ${part.labels.length}.`,
-      );
-    }
-    parts.push(part);
+    parts.push(parse(await files.read(name), spec, files.path(name), labels));
   }
-  return cifarDataset(spec, split, parts, classNames);
+  const dataset = cifarDataset(spec, split, parts, classNames);
+  if (size(dataset) === 0) throw new FileError(`${files.path(images[0] ?? '')}: it has no images.`);
+  return dataset;
 }

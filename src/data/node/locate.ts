@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FileError, RequestError } from '../../errors.js';
 import { asFileError } from '../../weights/node/files.js';
-import type { CifarSpec, LayoutName } from '../cifar.js';
+import type { CifarLayout, CifarSpec, LayoutName } from '../cifar.js';
 
 /** Where a data set was found: a folder of one layout, or an archive. */
 export type Place =
@@ -32,7 +32,7 @@ export async function kindOf(path: string): Promise<'file' | 'folder' | undefine
 
 /**
  * Finds a data set: `data` is its folder in either layout, a folder that holds that folder or the
- * official archive, or the archive itself. Folders come before archives, binary before python.
+ * archive (as it is published, or as .tar.xz or .tar), or the archive itself. Folders come before archives, binary before python.
  *
  * @throws RequestError without `data`, FileError when nothing is found
  */
@@ -44,7 +44,14 @@ export async function locateCifar(spec: CifarSpec, data: string | undefined): Pr
     );
   }
   const kind = await kindOf(data);
-  if (kind === 'file') return { kind: 'archive', path: data };
+  if (kind === 'file') {
+    if (belongs(spec, basename(data))) {
+      throw new FileError(
+        `${data} is one file of ${spec.id}: give the folder that holds all of them, ${dirname(data)}.`,
+      );
+    }
+    return { kind: 'archive', path: data };
+  }
   if (kind === 'folder') {
     const place = await lookInto(spec, data);
     if (place !== undefined) return place;
@@ -55,6 +62,16 @@ export async function locateCifar(spec: CifarSpec, data: string | undefined): Pr
       `Expected ${binary.folder}/ or ${python.folder}/, a folder that holds one of them, or the archive ` +
       `${binary.archive} or ${python.archive}. ${downloadHint(spec.id, data)}`,
   );
+}
+
+/** Whether a data set has a file of that name. */
+function belongs(spec: CifarSpec, name: string): boolean {
+  const names = Object.values(spec.labels).map(({ namesFile }) => namesFile);
+  const { binary, python } = spec.layouts;
+  return [binary, python]
+    .flatMap(({ train, val }) => [...train, ...val])
+    .concat(spec.meta, names)
+    .includes(name);
 }
 
 async function lookInto(spec: CifarSpec, folder: string): Promise<Place | undefined> {
@@ -69,10 +86,17 @@ async function lookInto(spec: CifarSpec, folder: string): Promise<Place | undefi
     if ((await kindOf(path)) === 'folder') return { kind: 'folder', path, layout };
   }
   for (const layout of LAYOUTS) {
-    const path = join(folder, spec.layouts[layout].archive);
-    if ((await kindOf(path)) === 'file') return { kind: 'archive', path };
+    for (const name of archiveNames(spec.layouts[layout])) {
+      const path = join(folder, name);
+      if ((await kindOf(path)) === 'file') return { kind: 'archive', path };
+    }
   }
   return undefined;
+}
+
+/** The official archive's name, and those that it has when packed otherwise. */
+function archiveNames({ archive }: CifarLayout): string[] {
+  return [archive, archive.replace(/\.gz$/, '.xz'), archive.replace(/\.gz$/, '')];
 }
 
 /** The folder that a download should go to so that the files at `place` are replaced. */
