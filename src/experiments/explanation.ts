@@ -3,6 +3,13 @@ import { z } from 'zod';
 
 const name = { module: z.string(), name: z.string() };
 const fraction = z.number().min(0).max(1);
+/** The name of a file that lies beside index.json, and leads nowhere else. */
+const file = z
+  .string()
+  .regex(
+    /^(?!\.{1,2}$)[^/\\\p{Cc}]+$/u,
+    "expected the plain name of a file in the explanation's folder",
+  );
 const kind = z.enum(['spatial', 'attention-row', 'grad-cam']);
 
 export const explanationSchema = z.object({
@@ -10,7 +17,7 @@ export const explanationSchema = z.object({
   images: z.array(
     z.object({
       /** The image as the network saw it, enlarged (PNG). */
-      file: z.string(),
+      file,
       /** Which image it is: `shapes 17`, or the name of a file. */
       label: z.string(),
       /** Its class; empty where that is not known. */
@@ -29,7 +36,7 @@ export const explanationSchema = z.object({
       /** The place that looks, [row, column], as fractions of the image from its upper left corner. */
       query: z.tuple([fraction, fraction]).optional(),
       /** The map over the image in grey (PNG). */
-      file: z.string(),
+      file,
       /** The map's own smallest and largest value: the ends of the colour scale. */
       scale: z.tuple([z.number(), z.number()]),
     }),
@@ -42,7 +49,7 @@ export const explanationSchema = z.object({
       /** Standard deviation over the images (divisor n), of each channel. */
       spread: z.array(z.number()),
       /** The same as bars (SVG). */
-      file: z.string().optional(),
+      file: file.optional(),
     }),
   ),
   /** Only for data sets whose object masks are known. Every figure is a mean over so many images. */

@@ -16,6 +16,7 @@ import {
 } from '../results.js';
 import type { PlannedRun } from '../settings.js';
 import { Comparison } from './comparison.js';
+import { checkInside } from './inside.js';
 
 type Ledger = z.output<typeof ledgerSchema>['runs'];
 
@@ -23,12 +24,13 @@ type Ledger = z.output<typeof ledgerSchema>['runs'];
  * Everything that a comparison has left in its folder so far. The run folders are the truth; the
  * ledger only tells a run that failed from one that was stopped.
  * @throws RequestError if the folder is not a comparison's
- * @throws FileError naming the file that is damaged
+ * @throws FileError naming the file that is damaged, or leads out of the folder
  */
 export async function readResults(path: string): Promise<Results> {
+  await checkInside(path, join(path, 'compare.json'));
   const { settings, plan } = await Comparison.read(path);
-  const latency = (await readJson(join(path, 'latency.json'), latencySchema)) ?? {};
-  const ledger = (await readJson(join(path, 'ledger.json'), ledgerSchema))?.runs ?? [];
+  const latency = (await readJson(path, 'latency.json', latencySchema)) ?? {};
+  const ledger = (await readJson(path, 'ledger.json', ledgerSchema))?.runs ?? [];
   const runs = new Map(
     await Promise.all(
       plan.map(async (run) => [run.name, await readRun(path, run, ledger)] as const),
@@ -53,18 +55,17 @@ async function readRun(
   ledger: Ledger,
 ): Promise<RunResults> {
   const folder = `runs/${name}`;
-  const file = (...parts: string[]): string => join(path, folder, ...parts);
-  const summary = await readJson(file('summary.json'), runSummarySchema);
+  const summary = await readJson(path, `${folder}/summary.json`, runSummarySchema);
   const noted = ledger.find((entry) => entry.name === name);
   return {
     name,
     seed,
     folder,
-    state: stateOf(summary !== null, existsSync(file('config.json')), noted?.state),
+    state: stateOf(summary !== null, existsSync(join(path, folder, 'config.json')), noted?.state),
     message: summary === null ? (noted?.message ?? null) : null,
-    metrics: await readLines(file('metrics.jsonl'), epochMetricsSchema),
+    metrics: await readLines(path, `${folder}/metrics.jsonl`, epochMetricsSchema),
     summary,
-    explanation: await readJson(file('explanation', 'index.json'), explanationSchema),
+    explanation: await readJson(path, `${folder}/explanation/index.json`, explanationSchema),
   };
 }
 
@@ -75,14 +76,26 @@ function stateOf(done: boolean, begun: boolean, noted: RunStateName | undefined)
 }
 
 /** A JSON file's content, or null if there is none. */
-async function readJson<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S> | null> {
+async function readJson<S extends z.ZodType>(
+  root: string,
+  name: string,
+  schema: S,
+): Promise<z.output<S> | null> {
+  const path = join(root, name);
   if (!existsSync(path)) return null;
+  await checkInside(root, path);
   return checked(await readJsonFile(path), schema, path);
 }
 
 /** A file of one JSON value per line; no lines if there is none. */
-async function readLines<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>[]> {
+async function readLines<S extends z.ZodType>(
+  root: string,
+  name: string,
+  schema: S,
+): Promise<z.output<S>[]> {
+  const path = join(root, name);
   if (!existsSync(path)) return [];
+  await checkInside(root, path);
   const text = new TextDecoder().decode(await readFileChecked(path));
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   return lines.map((line, i) => {

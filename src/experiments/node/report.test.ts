@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -101,6 +101,84 @@ describe('reading a folder', () => {
     await writeFile(join(folder, name), content);
     await expect(writeReport(folder)).rejects.toThrow(FileError);
     await expect(writeReport(folder)).rejects.toThrow(message);
+  });
+});
+
+describe('a folder that came from elsewhere', () => {
+  const SECRET = 'nobody is to see this';
+  let outside: string;
+  beforeEach(async () => {
+    outside = await mkdtemp(join(tmpdir(), 'fovea-outside-'));
+    await writeFile(join(outside, 'secret'), SECRET);
+    await writeSyntheticComparison(folder, { seeds: 1, epochs: 1, images: 1 });
+  });
+  afterEach(() => rm(outside, { recursive: true, force: true }));
+
+  const refused = async (reason: RegExp) => {
+    await expect(writeReport(folder)).rejects.toThrow(FileError);
+    await expect(writeReport(folder)).rejects.toThrow(reason);
+    expect(existsSync(join(folder, 'report.html'))).toBe(false);
+    expect(await readFile(join(outside, 'secret'), 'utf8')).toBe(SECRET);
+  };
+
+  test.each([
+    'runs/none-seed1/explanation/image-0.png',
+    'runs/none-seed1/explanation/index.json',
+    'runs/none-seed1/summary.json',
+    'runs/none-seed1/metrics.jsonl',
+    'latency.json',
+    'compare.json',
+  ])('may not lead out of itself by a link: %s', async (name) => {
+    await rm(join(folder, name), { force: true });
+    await symlink(join(outside, 'secret'), join(folder, name));
+    await refused(/leads out of .* to .*secret: it is not followed/);
+  });
+
+  test('may not hold a link to a folder elsewhere', async () => {
+    const run = join(folder, 'runs/none-seed1');
+    await rename(join(run, 'explanation'), join(outside, 'explanation'));
+    await symlink(join(outside, 'explanation'), join(run, 'explanation'));
+    await refused(/index\.json leads out of/);
+  });
+
+  test.each(['report.html', 'report.csv', 'report.json', 'report.md'])(
+    'may not have %s written elsewhere, whether something is there or not',
+    async (name) => {
+      for (const there of ['secret', 'nothing']) {
+        await rm(join(folder, name), { force: true });
+        await symlink(join(outside, there), join(folder, name));
+        await expect(writeReport(folder)).rejects.toThrow(/leads out of/);
+      }
+      expect(existsSync(join(outside, 'nothing'))).toBe(false);
+      expect(await readFile(join(outside, 'secret'), 'utf8')).toBe(SECRET);
+    },
+  );
+
+  test.each([
+    '../../../../secret',
+    '..',
+    '.',
+    '',
+    '/etc/passwd',
+    'folder/image.png',
+    'folder\\image.png',
+    'image\u0000.png',
+    'image\u001b[2J.png',
+  ])('may not name the picture %j', async (file) => {
+    const index = join(folder, 'runs/none-seed1/explanation/index.json');
+    const said = JSON.parse(await readFile(index, 'utf8')) as { images: { file: string }[] };
+    for (const image of said.images) image.file = file;
+    await writeFile(index, JSON.stringify(said));
+    await refused(/index\.json is not as expected.* expected the plain name of a file/);
+  });
+
+  test('may itself be reached by a link, and have links within', async () => {
+    const run = join(folder, 'runs/none-seed1/explanation');
+    await rename(join(run, 'image-0.png'), join(run, 'other.png'));
+    await symlink('other.png', join(run, 'image-0.png'));
+    await symlink(folder, join(outside, 'link'));
+    const { report } = await writeReport(join(outside, 'link'));
+    expect(report.complete).toBe(true);
   });
 });
 

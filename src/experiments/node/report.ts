@@ -1,11 +1,12 @@
 /** Writes the report of a comparison into its folder. */
 import { existsSync } from 'node:fs';
-import { join, normalize } from 'node:path';
+import { join } from 'node:path';
 import { readFileChecked, writeFileAtomic, writeJsonFile } from '../../weights/node/files.js';
 import { reportCsv } from '../report/csv.js';
 import { reportData, type ReportData } from '../report/data.js';
 import { reportMarkdown } from '../report/markdown.js';
 import { reportPage } from '../report/page.js';
+import { checkInside } from './inside.js';
 import { readResults } from './read-results.js';
 
 export interface WrittenReport {
@@ -20,16 +21,20 @@ export interface WrittenReport {
  * Writes report.html, report.json, report.csv and report.md from what a comparison has left so far.
  * The same files give the same report, byte for byte.
  * @throws RequestError if the folder is not a comparison's
- * @throws FileError naming a file that is damaged, or that cannot be written
+ * @throws FileError naming a file that is damaged, leads out of the folder, or cannot be written
  */
 export async function writeReport(path: string): Promise<WrittenReport> {
   const report = reportData(await readResults(path));
   const page = join(path, 'report.html');
   const markdown = join(path, 'report.md');
+  for (const name of ['report.html', 'report.json', 'report.csv', 'report.md']) {
+    await checkInside(path, join(path, name));
+  }
+  const pictures = await readPictures(path, report);
   await writeJsonFile(join(path, 'report.json'), report);
   await writeFileAtomic(join(path, 'report.csv'), reportCsv(report));
   await writeFileAtomic(markdown, reportMarkdown(report));
-  await writeFileAtomic(page, reportPage(report, await readPictures(path, report)));
+  await writeFileAtomic(page, reportPage(report, pictures));
   return { report, page, markdown };
 }
 
@@ -42,9 +47,8 @@ async function readPictures(path: string, report: ReportData): Promise<Map<strin
   );
   const pictures = new Map<string, string>();
   for (const file of new Set(shown)) {
-    // A name in index.json must not lead out of the comparison's folder.
-    if (file === null || normalize(file).startsWith('..') || !existsSync(join(path, file)))
-      continue;
+    if (file === null || !existsSync(join(path, file))) continue;
+    await checkInside(path, join(path, file));
     const bytes = await readFileChecked(join(path, file));
     pictures.set(file, `data:image/png;base64,${Buffer.from(bytes).toString('base64')}`);
   }

@@ -83,7 +83,12 @@ function mechanismRows({
   ];
 }
 
+/**
+ * Text that a spreadsheet would take for a formula gets an apostrophe before it and quotes around it, as OWASP
+ * advises against CSV injection. Numbers stay numbers, negative ones too.
+ */
 function cellText(cell: Cell): string {
-  const text = cell === null ? '' : String(cell);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const formula = typeof cell === 'string' && /^[=+\-@\t\r\n＝＋－＠]/.test(cell);
+  const text = cell === null ? '' : `${formula ? "'" : ''}${cell}`;
+  return formula || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -30,6 +30,35 @@ describe('report.csv', () => {
   });
 });
 
+describe('text in report.csv', () => {
+  const [mechanism] = report.mechanisms;
+  if (mechanism === undefined) throw new Error('The fixture has a mechanism.');
+  const csv = (label: string) =>
+    reportCsv({ ...report, runs: [], mechanisms: [{ ...mechanism, label }] });
+
+  test.each([
+    ['=1+1', `"'=1+1",`],
+    ['@SUM(A1)', `"'@SUM(A1)",`],
+    ['+1', `"'+1",`],
+    ['-1', `"'-1",`],
+    ['\t=1', `"'\t=1",`],
+    ['\r=1', `"'\r=1",`],
+    ['＝1', `"'＝1",`],
+    ['=HYPERLINK("x","y")', `"'=HYPERLINK(""x"",""y"")",`],
+    ['a=1', 'a=1,'],
+    ['se', 'se,'],
+  ])('is never a formula: %j', (label, cell) => {
+    expect(csv(label)).toContain(`\r\n${cell}params,,,1000,`);
+  });
+
+  test('stands beside numbers, which stay numbers when they are negative', () => {
+    const lines = reportCsv(report).split('\r\n');
+    // 49, 52, 51, 54 less 50, 51, 52, 53, sorted out by seed: the lowest figure of the interval is negative.
+    const low = lines.find((line) => line.startsWith('se,best_top1.difference.low,'));
+    expect(low).toMatch(/^se,best_top1\.difference\.low,,,-\d+\.\d+,report\.json$/);
+  });
+});
+
 describe('report.md', () => {
   const text = reportMarkdown(report);
 
