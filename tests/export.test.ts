@@ -66,7 +66,8 @@ describe('fovea export', () => {
   });
 
   it('takes pixels, and shows gates, when it is told to', async () => {
-    const flags = '--pixels --expose layer3.* --batch 2';
+    const statistics = '--mean 0.445,0.445,0.445 --std 0.184,0.184,0.184';
+    const flags = `--pixels ${statistics} --expose layer3.* --batch 2`;
     const result = await fovea(`${MODEL} weights.safetensors --output b.onnx ${flags}`);
     expect(result.code).toBe(0);
     expect(result.stdout).toContain('images [2, 3, 32, 32], pixels from 0 to 1 -> logits [2, 10]');

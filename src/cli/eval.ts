@@ -26,6 +26,14 @@ export function evalCommand(): Command {
     const request = await weightsRequest(flags, recipeFrom(command), FREE, 'evaluate');
     const figures = await evaluateWeights(request);
     const { model, attention, dataset } = request.recipe;
+    if (figures.normalizationAssumed) {
+      const { mean, std } = figures.normalization;
+      process.stderr.write(
+        `fovea: ${request.weights} is not of a run of Fovea, so nothing tells how its images were normalised. ` +
+          `Those of ${dataset} were used, --mean ${mean.join(',')} --std ${std.join(',')}: say so if it was ` +
+          'trained with others.\n',
+      );
+    }
     if (json) {
       printJson({ weights: request.weights, model, attention, dataset, ...figures });
       return;

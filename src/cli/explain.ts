@@ -5,9 +5,14 @@ import { explainRun } from '../experiments/node/explain.js';
 import type { Place } from '../inspect/views.js';
 import type { Recipe } from '../training/recipe.js';
 import { EXIT, number, printJson, table, whole, wholeList } from './command.js';
+import {
+  addNormalizationOptions,
+  normalizationFrom,
+  type NormalizationFlags,
+} from './normalization-options.js';
 import { addDeviceOption } from './recipe-options.js';
 
-interface ExplainFlags {
+interface ExplainFlags extends NormalizationFlags {
   readonly run?: string;
   readonly checkpoint: 'best' | 'last';
   readonly images?: readonly string[];
@@ -38,14 +43,15 @@ export function explainCommand(): Command {
         .choices(['best', 'last'])
         .default('best'),
     )
-    .option('--images <file...>', 'image files: PNG, JPEG, WebP and others')
+    .option('--images <file...>', 'image files: PNG, JPEG or WebP')
     .option(
       '--dataset [indices]',
       "some of the run's validation images, as 0,3,17\n(default: the first --count)",
       wholeList(),
     )
     .option('--count <n>', 'how many of them', whole(1), 8)
-    .option('--data <path>', 'where the data set is, if not where the run had it')
+    .option('--data <path>', 'where the data set is, if not where the run had it');
+  addNormalizationOptions(command)
     .optionsGroup('What to draw:')
     .option(
       '--layers <pattern...>',
@@ -61,7 +67,7 @@ export function explainCommand(): Command {
     .option('--output <folder>', "where to write (default: explanation in the run's folder)");
   addDeviceOption(command).option('--json', 'print what index.json says');
   return command.action(async () => {
-    const { run, images, dataset, count, query, json, device, ...flags } =
+    const { run, images, dataset, count, query, json, device, mean, std, ...flags } =
       command.opts<ExplainFlags>();
     if (run === undefined) throw new RequestError('Say which run to look into: --run FOLDER.');
     if (images !== undefined && dataset !== undefined) {
@@ -74,6 +80,7 @@ export function explainCommand(): Command {
       ...flags,
       images: images ?? indices ?? Array.from({ length: count }, (_, i) => i),
       ...(query && { queries: query }),
+      ...normalizationFrom({ ...(mean && { mean }), ...(std && { std }) }),
       ...(command.getOptionValueSource('device') === 'cli' && { device }),
     });
     if (json) printJson(explanation);

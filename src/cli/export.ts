@@ -33,7 +33,7 @@ export function exportCommand(): Command {
     )
     .option(
       '--pixels',
-      'take pixels from 0 to 1 and normalise them in the\nfile (default: normalised images)',
+      'take pixels from 0 to 1 and normalise them in the\nfile, which needs --mean and --std for weights that\nare not of a run (default: normalised images)',
     )
     .option('--batch <n>', 'a fixed number of images (default: any)', whole(1))
     .option('--input <c,h,w>', "size of an image (default: the data set's)", imageShape)

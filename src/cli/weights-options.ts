@@ -1,23 +1,29 @@
 /** The flags that say which trained weights a command is about: those of a run, or of a file. */
 import { Option, type Command } from 'commander';
+import { datasetInfo } from '../data/catalog.js';
 import { RequestError } from '../errors.js';
 import type { EvaluationRequest } from '../training/node/evaluate.js';
 import { RunFolder } from '../training/node/run-folder.js';
 import { makeRecipe, type RecipeInput } from '../training/recipe.js';
 import { nameMaps } from '../weights/names.js';
+import {
+  addNormalizationOptions,
+  normalizationFrom,
+  type NormalizationFlags,
+} from './normalization-options.js';
 import { flagOf } from './recipe-options.js';
 
 /** What the flags below are parsed into. */
-export interface WeightsFlags {
+export interface WeightsFlags extends NormalizationFlags {
   readonly run?: string;
   readonly checkpoint: 'best' | 'last';
   readonly weights?: string;
   readonly names?: keyof typeof nameMaps;
 }
 
-/** `--run` with `--checkpoint`, or `--weights` with `--names`. */
+/** `--run` with `--checkpoint`, or `--weights` with `--names`; and `--mean` with `--std` for either. */
 export function addWeightsOptions(command: Command): Command {
-  return addNamesOption(
+  const named = addNamesOption(
     command
       .option('--run <folder>', 'a run, with its own model and data set')
       .addOption(
@@ -27,6 +33,7 @@ export function addWeightsOptions(command: Command): Command {
       )
       .option('--weights <file>', 'safetensors or PyTorch, for the model below'),
   );
+  return addNormalizationOptions(named);
 }
 
 /** How parameters are called in other people's files. */
@@ -45,7 +52,7 @@ export function addNamesOption(command: Command): Command {
  * @param verb what the command does, for messages: 'evaluate'
  */
 export async function weightsRequest(
-  { run, checkpoint, weights, names }: WeightsFlags,
+  { run, checkpoint, weights, names, mean, std }: WeightsFlags,
   given: RecipeInput,
   free: readonly string[],
   verb: string,
@@ -55,10 +62,12 @@ export async function weightsRequest(
       `Say what to ${verb}: either --run FOLDER, or --model ID with --weights FILE.`,
     );
   }
+  const normalization = normalizationFrom({ ...(mean && { mean }), ...(std && { std }) });
   if (run === undefined) {
     return {
       recipe: makeRecipe(given),
       weights: weights ?? '',
+      ...normalization,
       ...(names && { names: nameMaps[names] }),
     };
   }
@@ -75,5 +84,11 @@ export async function weightsRequest(
       `The run in ${run} has no ${file} yet: it ends its first epoch with one.`,
     );
   }
-  return { recipe: { ...recipe, ...given } as typeof recipe, weights: folder.file(file) };
+  return {
+    recipe: { ...recipe, ...given } as typeof recipe,
+    weights: folder.file(file),
+    // What a run was trained with, whatever wrote the file that lies there.
+    normalization: datasetInfo(recipe.dataset).normalization,
+    ...normalization,
+  };
 }

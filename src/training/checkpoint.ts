@@ -78,6 +78,11 @@ function store({ data, shape }: HostTensor): StoredTensor {
     : { dtype: 'I64', shape, data: BigInt64Array.from(data, BigInt) };
 }
 
+/** Whether a file's metadata are those of a checkpoint of a run of Fovea, of whatever version. */
+export function isCheckpoint(metadata: Readonly<Record<string, string>>): boolean {
+  return Object.hasOwn(metadata, POSITION);
+}
+
 /** What a checkpoint holds. */
 export interface Checkpoint {
   readonly state: HostTensors;

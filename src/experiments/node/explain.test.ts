@@ -1,9 +1,19 @@
 import { Transformer } from '@napi-rs/image';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeBatch, makeShapes } from '../../data/index.js';
+import { RequestError } from '../../errors.js';
 import { createRuntime } from '../../runtime/node/create.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { buildModel } from '../../training/node/run.js';
@@ -178,6 +188,51 @@ describe('explainRun', () => {
     writeFileSync(join(output, 'index.json'), '{"name": "something else"}');
     await expect(explain(run, { output, images: [0] })).rejects.toThrow(/is in the way/);
     expect(existsSync(join(output, 'image0.png'))).toBe(true);
+  });
+
+  it('leaves alone what an index or a link from elsewhere leads to', async () => {
+    const run = await untrained('hostile', {});
+    const output = join(folder, 'hostile-output');
+    const options = { output, images: [0] };
+    const explanation = await explain(run, options);
+    const victim = join(folder, 'victim');
+    writeFileSync(victim, 'mine');
+
+    const [image] = explanation.images;
+    for (const file of ['..', '.', '../victim', victim, 'a/b', '']) {
+      const images = [{ ...image, file }];
+      writeFileSync(join(output, 'index.json'), JSON.stringify({ ...explanation, images }));
+      const again = explain(run, options);
+      await expect(again).rejects.toThrow(RequestError);
+      await expect(again).rejects.toThrow(
+        /index\.json is in the way, and is not of an explanation/,
+      );
+    }
+    rmSync(join(output, 'index.json'));
+
+    for (const name of ['image0.png', 'index.html', 'index.json']) {
+      for (const there of [victim, join(folder, 'nothing')]) {
+        rmSync(join(output, name), { force: true });
+        symlinkSync(there, join(output, name));
+        await expect(explain(run, options)).rejects.toThrow(/leads out of .* it is not followed/);
+        rmSync(join(output, name));
+      }
+    }
+    expect(readFileSync(victim, 'utf8')).toBe('mine');
+    expect(existsSync(join(folder, 'nothing'))).toBe(false);
+    await explain(run, options);
+  });
+
+  it('takes grey pictures for a network of colours: each channel is the grey', async () => {
+    const run = await untrained('grey', {});
+    const grey = fileURLToPath(
+      new URL('../../../tests/fixtures/cases/pictures/grey.png', import.meta.url),
+    );
+    const { problems } = await explain(run, { images: [grey] });
+    expect(problems).toBeUndefined();
+    const pixels = await readImage(grey, 6, 10);
+    expect(pixels.subarray(0, 60)).toEqual(pixels.subarray(60, 120));
+    expect(pixels.subarray(0, 60)).toEqual(pixels.subarray(120));
   });
 
   it('looks at files, and does not stop at those that are no images', async () => {

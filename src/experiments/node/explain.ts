@@ -2,8 +2,8 @@
 import { FilterType, Transformer } from '@napi-rs/image';
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import type { ImageDataset } from '../../data/dataset.js';
+import { join } from 'node:path';
+import type { ImageDataset, Normalization } from '../../data/dataset.js';
 import { RequestError } from '../../errors.js';
 import { enlargeImage, markCell, overlay, type Picture } from '../../inspect/picture.js';
 import { rangeOf, type Plane } from '../../inspect/plane.js';
@@ -24,6 +24,7 @@ import { explanationPage, gateBars } from '../explanation-page.js';
 import { explanationSchema, type Explanation } from '../explanation.js';
 import { localiseRun } from '../localise.js';
 import { look, type Looked } from '../look.js';
+import { checkInside } from './inside.js';
 import { frameOf, imagesFromFiles, imagesOfDataset, type ShownImages } from './explain-images.js';
 
 export interface ExplainOptions {
@@ -44,6 +45,8 @@ export interface ExplainOptions {
   readonly localise?: number;
   /** Where the data are now, if not where the run had them. */
   readonly data?: string;
+  /** By which the images are normalised. Default the statistics of the run's data set. */
+  readonly normalization?: Normalization;
   /** Where to compute. Default the run's own device. */
   readonly device?: Recipe['device'];
   /** One that is already there, instead of a new one. */
@@ -80,8 +83,12 @@ export async function explainRun(path: string, options: ExplainOptions = {}): Pr
       `The run in ${path} has no ${weights} yet: it ends its first epoch with one.`,
     );
   }
-  const model = await trainedModel({ recipe, weights: folder.file(weights) });
-  const { validation, shown } = await imagesFor(recipe, images);
+  const { model } = await trainedModel({
+    recipe,
+    weights: folder.file(weights),
+    ...(options.normalization && { normalization: options.normalization }),
+  });
+  const { validation, shown } = await imagesFor(recipe, images, options.normalization);
 
   const runtime = options.runtime ?? (await createRuntime(recipe.device));
   try {
@@ -99,6 +106,7 @@ export async function explainRun(path: string, options: ExplainOptions = {}): Pr
         : undefined;
     const output = options.output ?? folder.file('explanation');
     await makeFolder(output);
+    await checkInside(output, join(output, INDEX));
     await removeOld(output);
     const explanation: Explanation = {
       ...(await draw(output, shown, looked)),
@@ -106,7 +114,7 @@ export async function explainRun(path: string, options: ExplainOptions = {}): Pr
       ...(shown.problems.length > 0 && { problems: [...shown.problems] }),
     };
     const title = `What ${recipe.model} with attention ${recipe.attention} looks at`;
-    await write(join(output, PAGE), explanationPage(explanation, title));
+    await write(output, PAGE, explanationPage(explanation, title));
     // Last, so that a folder that has it is complete.
     await writeJsonFile(join(output, INDEX), explanation);
     return explanation;
@@ -119,21 +127,29 @@ export async function explainRun(path: string, options: ExplainOptions = {}): Pr
 async function imagesFor(
   recipe: Recipe,
   images: readonly string[] | readonly number[],
+  normalization: Normalization | undefined,
 ): Promise<{ validation: ImageDataset | undefined; shown: ShownImages }> {
   const files = images.filter((image) => typeof image === 'string');
   const indices = images.filter((image) => typeof image === 'number');
   if (files.length + indices.length === 0) {
     throw new RequestError('There is no image to look at: name one.');
   }
+  const load = async (): Promise<ImageDataset> => ({
+    ...(await loadSplit(recipe, 'val')),
+    ...(normalization && { normalization }),
+  });
   if (files.length === 0) {
-    const validation = await loadSplit(recipe, 'val');
+    const validation = await load();
     return { validation, shown: imagesOfDataset(validation, indices) };
   }
-  const validation = await loadSplit(recipe, 'val').catch((error: unknown) => {
+  const validation = await load().catch((error: unknown) => {
     if (error instanceof RequestError) return undefined;
     throw error;
   });
-  const frame = validation ?? frameOf(recipe.dataset);
+  const frame = validation ?? {
+    ...frameOf(recipe.dataset),
+    ...(normalization && { normalization }),
+  };
   return { validation, shown: await imagesFromFiles(frame, files) };
 }
 
@@ -170,13 +186,13 @@ async function draw(
       explanation.maps.push({ image, module, name, kind, ...at, file, scale: rangeOf(plane) });
     }
     await Promise.all(
-      drawn.map(async ({ file, picture: one }) => write(join(output, file), await png(one))),
+      drawn.map(async ({ file, picture: one }) => write(output, file, await png(one))),
     );
   }
   for (const { module, name, output: from } of gates) {
     const gate = { module, name, ...statistics(rows(from)) };
     const file = `gate.${module}.${name}.svg`;
-    await write(join(output, file), gateBars(gate));
+    await write(output, file, gateBars(gate));
     explanation.gates.push({ ...gate, file });
   }
   return explanation;
@@ -213,7 +229,9 @@ async function png({ pixels, width, height }: Picture): Promise<Uint8Array> {
   return Transformer.fromRgbaPixels(pixels, width, height).png({ filterType: FilterType.Up });
 }
 
-async function write(path: string, content: Uint8Array | string): Promise<void> {
+async function write(output: string, file: string, content: Uint8Array | string): Promise<void> {
+  const path = join(output, file);
+  await checkInside(output, path);
   try {
     await writeFile(path, content);
   } catch (error) {
@@ -235,7 +253,11 @@ async function removeOld(output: string): Promise<void> {
   const files = [...images, ...maps, ...gates].flatMap(({ file }) => file ?? []);
   await rm(index);
   for (const file of files) {
-    if (file === basename(file)) await rm(join(output, file), { force: true });
+    try {
+      await rm(join(output, file), { force: true });
+    } catch (error) {
+      throw asFileError(error, 'remove', join(output, file));
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /** Evaluation of weights that lie in a file, as `fovea eval` does it. */
 import { datasetInfo } from '../../data/catalog.js';
-import { size } from '../../data/dataset.js';
+import { size, type Normalization } from '../../data/dataset.js';
+import { checkNormalization } from '../../data/normalization.js';
 import { FileError, FoveaError } from '../../errors.js';
 import type { ResNet } from '../../models/index.js';
 import type { StateDict } from '../../nn/module.js';
@@ -8,7 +9,7 @@ import { createRuntime } from '../../runtime/node/create.js';
 import { renameState, type NameMap } from '../../weights/names.js';
 import { readFileChecked } from '../../weights/node/files.js';
 import { readWeightsFile } from '../../weights/read.js';
-import { checkSeal } from '../checkpoint.js';
+import { checkSeal, isCheckpoint } from '../checkpoint.js';
 import { Evaluator, type EvaluateOptions } from '../evaluator.js';
 import type { Means } from '../metrics.js';
 import type { Recipe } from '../recipe.js';
@@ -22,11 +23,27 @@ export interface EvaluationRequest {
   readonly weights: string;
   /** From the file's names to the model's. Default: they are the same. */
   readonly names?: NameMap;
+  /**
+   * The statistics that the weights were trained with. Default: those of the data set, which is right for
+   * weights of a run of Fovea; nobody knows whether it is for others.
+   */
+  readonly normalization?: Normalization;
+}
+
+/** A model, and what is known of the images that it wants. */
+export interface Trained {
+  readonly model: ResNet;
+  /** By which they are to be normalised; undefined where neither the request nor the file tells. */
+  readonly normalization: Normalization | undefined;
 }
 
 /** Mean loss, accuracies in percent, and the number of images that they are of. */
 export interface Evaluation extends Means {
   readonly images: number;
+  /** By which they were normalised. */
+  readonly normalization: Normalization;
+  /** True where nothing told what the weights want, and the data set's own statistics were used. */
+  readonly normalizationAssumed: boolean;
 }
 
 /**
@@ -38,15 +55,21 @@ export async function evaluateWeights(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const { recipe } = request;
-  const model = await trainedModel(request);
+  const { model, normalization } = await trainedModel(request);
   const data = await loadSplit(recipe, 'val');
+  const images = { ...data, normalization: normalization ?? data.normalization };
 
   const runtime = await createRuntime(recipe.device);
   try {
-    const evaluator = new Evaluator(runtime, model, data);
+    const evaluator = new Evaluator(runtime, model, images);
     const means = await evaluator.evaluate(await runtime.createState(modelValues(model)), options);
     if (means === undefined) throw new FoveaError('The evaluation was stopped.');
-    return { ...means, images: size(data) };
+    return {
+      ...means,
+      images: size(images),
+      normalization: images.normalization,
+      normalizationAssumed: normalization === undefined,
+    };
   } finally {
     await runtime.close();
   }
@@ -60,19 +83,23 @@ export async function trainedModel({
   recipe,
   weights,
   names = {},
-}: EvaluationRequest): Promise<ResNet> {
-  const model = buildModel(recipe, datasetInfo(recipe.dataset).classes);
-  const state = renameState(await readWeights(weights), names);
+  normalization: given,
+}: EvaluationRequest): Promise<Trained> {
+  const { classes, channels, normalization } = datasetInfo(recipe.dataset);
+  if (given) checkNormalization(given, channels);
+  const model = buildModel(recipe, classes);
+  const { state, own } = await readWeights(weights);
   try {
-    return model.loadStateDict(state);
+    model.loadStateDict(renameState(state, names));
+    return { model, normalization: given ?? (own ? normalization : undefined) };
   } catch (error) {
     if (!(error instanceof FoveaError)) throw error;
     throw new FileError(`${weights}: ${error.message}`, { cause: error });
   }
 }
 
-/** The weights in a file, without the optimiser's slots of a checkpoint. */
-async function readWeights(file: string): Promise<StateDict> {
+/** The weights in a file, without the optimiser's slots of a checkpoint, and whether a run of Fovea wrote it. */
+async function readWeights(file: string): Promise<{ state: StateDict; own: boolean }> {
   const bytes = await readFileChecked(file);
   const { tensors, metadata } = readWeightsFile(bytes, file);
   await checkSeal(bytes, metadata, file);
@@ -82,5 +109,5 @@ async function readWeights(file: string): Promise<StateDict> {
     const known = data instanceof Float32Array || data instanceof BigInt64Array;
     state.set(name, { shape, data: known ? data : Float32Array.from(data) });
   }
-  return state;
+  return { state, own: isCheckpoint(metadata) };
 }

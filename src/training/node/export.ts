@@ -1,5 +1,6 @@
 /** A trained network as an ONNX file, as `fovea export` writes it. */
 import { datasetInfo } from '../../data/catalog.js';
+import { RequestError } from '../../errors.js';
 import { exportOnnx, exposedNames } from '../../weights/export-onnx.js';
 import { selectNames } from '../../globs.js';
 import { writeFileAtomic } from '../../weights/node/files.js';
@@ -17,8 +18,8 @@ export interface ExportRequest extends EvaluationRequest {
   /** Inner maps and gates that become outputs; `*` stands for any text. Default none. */
   readonly expose?: readonly string[];
   /**
-   * Whether the file takes pixels from 0 to 1, and normalises them by the data set's statistics
-   * itself. Default false: it takes normalised images, as the network does.
+   * Whether the file takes pixels from 0 to 1, and normalises them itself, by the statistics that the weights
+   * were trained with. Default false: it takes normalised images, as the network does.
    */
   readonly pixels?: boolean;
   /** A fixed number of images. Default: any. */
@@ -41,18 +42,25 @@ export interface Exported {
  */
 export async function exportWeights(request: ExportRequest): Promise<Exported> {
   const { recipe, output, expose = [], pixels = false, batch } = request;
-  const { channels, height, width, normalization } = datasetInfo(recipe.dataset);
+  const { channels, height, width } = datasetInfo(recipe.dataset);
   const image = request.image ?? [channels, height, width];
-  const model = await trainedModel(request);
+  const { model, normalization } = await trainedModel(request);
+  if (pixels && normalization === undefined) {
+    throw new RequestError(
+      `${request.weights} is not of a run of Fovea, so nothing tells how its images were normalised. For a ` +
+        'file that takes pixels, say so with --mean and --std, or leave out --pixels.',
+    );
+  }
   const metadata = {
     ...describe(recipe),
+    ...(normalization && { 'fovea.normalization': JSON.stringify(normalization) }),
     'fovea.input': pixels ? 'pixels from 0 to 1' : 'normalised',
   };
   const file = exportOnnx(model, {
     image,
     expose,
     metadata,
-    ...(pixels && { normalization }),
+    ...(pixels && normalization && { normalization }),
     ...(batch !== undefined && { batch }),
   });
   await writeFileAtomic(output, file);
@@ -68,7 +76,7 @@ export async function exportWeights(request: ExportRequest): Promise<Exported> {
 /** What a person who finds the file later wants to know. */
 function describe(recipe: Recipe): Record<string, string> {
   const { model, attention, attentionOptions, placement, stages, dataset } = recipe;
-  const { classes, normalization } = datasetInfo(dataset);
+  const { classes } = datasetInfo(dataset);
   return {
     'fovea.version': versions()['fovea'] ?? '',
     'fovea.model': model,
@@ -80,6 +88,5 @@ function describe(recipe: Recipe): Record<string, string> {
     ...(stages && { 'fovea.stages': JSON.stringify(stages) }),
     'fovea.dataset': dataset,
     'fovea.classes': String(classes),
-    'fovea.normalization': JSON.stringify(normalization),
   };
 }
