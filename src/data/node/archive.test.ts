@@ -73,6 +73,13 @@ describe('readMembers', () => {
     }
   });
 
+  it('takes an archive that unpacks in small pieces', async () => {
+    const pieces = [plain.subarray(0, 0), plain.subarray(0, 5), plain.subarray(5, 500)];
+    const rest = [plain.subarray(500, 700), plain.subarray(700)];
+    const packed = Buffer.concat([...pieces, ...rest].map((piece) => gzipSync(piece)));
+    expect(await read(packed, 'd/a')).toEqual({ 'd/a': 'one' });
+  });
+
   it('tells what an archive is by its bytes', async () => {
     const cases = new URL('../../../tests/fixtures/cases/cifar-tar-xz/', import.meta.url);
     const bytes = (name: string) => readFile(new URL(name, cases));
@@ -88,6 +95,7 @@ describe('readMembers', () => {
     await refused(read(Buffer.alloc(0)), `${told}an empty file.`);
     await refused(read(gzipSync(gzipSync(plain))), 'it holds a gzip archive');
     await refused(read(gzipSync('text and more')), 'it holds a text');
+    await refused(read(gzipSync('')), 'it holds an empty file');
     await refused(readMembers(join(folder, 'none'), new Set()), 'there is no such file');
     await refused(readMembers(folder, new Set()), 'it is a folder');
   });

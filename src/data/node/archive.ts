@@ -62,8 +62,10 @@ export async function readMembers(
   const members = new Members(archive, wanted);
   try {
     let unpacked = 0;
+    // The first block, which tells whether this is a tar archive, may come in pieces.
+    let head: Uint8Array[] = [];
     for await (const chunk of unpack(archive)) {
-      if (unpacked === 0) checkTar(chunk, archive);
+      const started = unpacked >= KIND_BYTES;
       unpacked += chunk.length;
       if (unpacked > LARGEST_ARCHIVE) {
         throw new FileError(
@@ -71,8 +73,18 @@ export async function readMembers(
             `${LARGEST_ARCHIVE / 2 ** 20} MiB. It was not read further.`,
         );
       }
-      await members.write(chunk);
+      if (started) {
+        await members.write(chunk);
+        continue;
+      }
+      head.push(chunk);
+      if (unpacked < KIND_BYTES) continue;
+      const first = Buffer.concat(head);
+      head = [];
+      checkTar(first, archive);
+      await members.write(first);
     }
+    if (unpacked < KIND_BYTES) checkTar(Buffer.concat(head), archive);
     return await members.end();
   } catch (error) {
     throw damaged(error, archive);
