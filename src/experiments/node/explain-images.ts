@@ -130,6 +130,12 @@ export async function readImage(file: string, height: number, width: number): Pr
   });
 }
 
+/** Without its Exif, of which the library, where it does not like it, complains on standard error. */
+function blanked(bytes: Uint8Array, exif: Uint8Array): Uint8Array {
+  const start = exif.byteOffset - bytes.byteOffset;
+  return bytes.slice().fill(0, start, start + exif.length);
+}
+
 /** [H, W, 4] */
 async function decode(
   bytes: Uint8Array,
@@ -137,7 +143,7 @@ async function decode(
   height: number,
   width: number,
 ): Promise<Uint8Array> {
-  const { orientation } = header;
+  const { orientation, exif } = header;
   const turned = orientation >= 5;
   const size = turned ? { width: header.height, height: header.width } : header;
   // The largest part in the middle that has the shape wanted. Cut out before it is scaled, in a step of its
@@ -149,7 +155,7 @@ async function decode(
   };
   const left = Math.floor((size.width - part.width) / 2);
   const top = Math.floor((size.height - part.height) / 2);
-  const picture = new Transformer(bytes);
+  const picture = new Transformer(exif ? blanked(bytes, exif) : bytes);
   if (orientation > 1) picture.rotate(TURNS[orientation]);
   const middle = await picture
     .crop(left, top, part.width, part.height)

@@ -18,6 +18,9 @@ import type { PlannedRun } from '../settings.js';
 import { Comparison } from './comparison.js';
 import { checkInside } from './inside.js';
 
+/** So many problems of a file are told; there may be one for each of its entries. */
+const MOST_PROBLEMS = 3;
+
 type Ledger = z.output<typeof ledgerSchema>['runs'];
 
 /**
@@ -107,8 +110,10 @@ async function readLines<S extends z.ZodType>(
 function checked<S extends z.ZodType>(value: unknown, schema: S, where: string): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(
-    (issue) => `${issue.path.join('.') || 'content'}: ${issue.message}`,
-  );
-  throw new FileError(`${where} is not as expected. ${problems.join('; ')}.`);
+  const { issues } = parsed.error;
+  const problems = issues
+    .slice(0, MOST_PROBLEMS)
+    .map((issue) => `${issue.path.join('.') || 'content'}: ${issue.message}`);
+  const more = issues.length > MOST_PROBLEMS ? `; and ${issues.length - MOST_PROBLEMS} more` : '';
+  throw new FileError(`${where} is not as expected. ${problems.join('; ')}${more}.`);
 }

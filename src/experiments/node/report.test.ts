@@ -96,6 +96,7 @@ describe('reading a folder', () => {
     ['runs/se-seed1/summary.json', '{"best_top1": 150}', 'best_top1'],
     ['runs/none-seed1/metrics.jsonl', '{"epoch":1}\n', 'metrics.jsonl, line 1, is not as expected'],
     ['latency.json', '[]', 'latency.json'],
+    ['ledger.json', `{"runs": [${'1,'.repeat(99)}1]}`, /^.{1,400}; and 97 more\.$/],
   ])('names the file that is damaged: %s', async (name, content, message) => {
     await writeSyntheticComparison(folder, { seeds: 1, epochs: 1 });
     await writeFile(join(folder, name), content);

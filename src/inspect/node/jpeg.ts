@@ -56,7 +56,9 @@ export function jpegHeader(bytes: Uint8Array): PictureHeader | string {
   if (frame === undefined) return 'is damaged: it does not say its size';
   if (followed && scans?.hasEveryChannel === false) return MISSING;
   const { width, height } = frame;
-  return { width, height, orientation: (exif && exifOrientation(exif)) ?? 1 };
+  return exif
+    ? { width, height, orientation: exifOrientation(exif) ?? 1, exif }
+    : { width, height, orientation: 1 };
 }
 
 /** The place of a marker's second byte, from `at` on: behind bytes FF, and neither 00 nor a restart. */

@@ -15,6 +15,8 @@ export interface PictureHeader {
   readonly width: number;
   readonly height: number;
   readonly orientation: OrientationNumber;
+  /** A JPEG's Exif: a view into the file. */
+  readonly exif?: Uint8Array;
 }
 
 const READERS: Readonly<Record<string, (bytes: Uint8Array) => PictureHeader | string>> = {
