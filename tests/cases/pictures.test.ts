@@ -95,14 +95,14 @@ function pngWith(chunk: Buffer, place: 'first' | 'last' = 'first'): Buffer {
 }
 
 /** A WebP of chunks: a container, the picture itself and others. */
-function webpWith(content: Buffer, place: 'first' | 'last' = 'last'): Buffer {
+function webpWith(content: Buffer, place: 'first' | 'last' = 'last', flags = 8): Buffer {
   const chunk = (name: string, data: Buffer) => {
     const length = Buffer.alloc(4);
     length.writeUInt32LE(data.length);
     return Buffer.concat([latin1(name), length, data, Buffer.alloc(data.length % 2)]);
   };
   const picture = bytesOf('lossless.webp').subarray(12);
-  const container = chunk('VP8X', Buffer.from([8, 0, 0, 0, 9, 0, 0, 5, 0, 0]));
+  const container = chunk('VP8X', Buffer.from([flags, 0, 0, 0, 9, 0, 0, 5, 0, 0]));
   const own = chunk('EXIF', content);
   const chunks = place === 'last' ? [container, picture, own] : [container, own, picture];
   const body = Buffer.concat([latin1('WEBP'), ...chunks]);
@@ -267,6 +267,7 @@ describe('the orientation', () => {
     ['65535', jpegWith(exif(65535, { little: true }))],
     ['9 in a PNG', pngWith(pngChunk('eXIf', exif(9)))],
     ['0 in a WebP', webpWith(exif(0))],
+    ['6 in a WebP that does not announce it', webpWith(exif(6), 'last', 0)],
     ['twice', jpegWith(exif(6, { count: 2 }))],
     ['of another type', jpegWith(exif(6, { type: 9 }))],
     ['with a directory outside', jpegWith(exif(6).fill(0xff, 4, 8))],
@@ -339,6 +340,19 @@ describe('a picture that cannot be used', () => {
     await refused(webp, 'says that it has 16384 x 16384 pixels');
     expect(performance.now() - start).toBeLessThan(5000);
   });
+
+  it.each([0, 1, 62, 3 * 257])(
+    'has a palette of %i bytes, of which decoders die',
+    async (length) => {
+      const palette = bytesOf('palette.png');
+      const at = palette.indexOf('PLTE') - 4;
+      const end = at + 12 + palette.readUInt32BE(at);
+      const chunk = pngChunk('PLTE', Buffer.alloc(length));
+      chunk.writeUInt32BE(crc32(chunk.subarray(4, -4)), chunk.length - 4);
+      const bytes = Buffer.concat([palette.subarray(0, at), chunk, palette.subarray(end)]);
+      await refused(bytes, `is damaged: its palette has ${length} bytes`);
+    },
+  );
 
   it('says that it has no pixels, or its size twice', async () => {
     const empty = bytesOf('rgb.png').fill(0, 16, 20);

@@ -28,15 +28,17 @@ export function exifOrientation(exif: Uint8Array): OrientationNumber | undefined
   const directory = view.getUint32(4, little);
   if (directory + 2 > tiff.length) return undefined;
   const entries = view.getUint16(directory, little);
+  // Of several the last counts, as in Pillow.
+  let found: OrientationNumber | undefined;
   for (let entry = 0; entry < entries; entry++) {
     const at = directory + 2 + entry * ENTRY_BYTES;
-    if (at + ENTRY_BYTES > tiff.length) return undefined;
+    if (at + ENTRY_BYTES > tiff.length) break;
     if (view.getUint16(at, little) !== ORIENTATION) continue;
     const read = READERS[view.getUint16(at + 2, little)];
-    if (read === undefined || view.getUint32(at + 4, little) !== 1) return undefined;
-    return knownOrientation(read(view, at + 8, little));
+    const readable = read !== undefined && view.getUint32(at + 4, little) === 1;
+    found = readable ? knownOrientation(read(view, at + 8, little)) : undefined;
   }
-  return undefined;
+  return found;
 }
 
 /** The number itself if Exif knows it, or else 1: the picture as it is. */

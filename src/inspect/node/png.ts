@@ -19,6 +19,9 @@ export function pngHeader(bytes: Uint8Array): PictureHeader | string {
     // What follows the end is not looked at.
     if (chunk === 'IEND') break;
     if (at + 12 + length > bytes.length) return 'is damaged: it ends within a part of the picture';
+    if (chunk === 'PLTE' && !isPalette(length)) {
+      return `is damaged: its palette has ${length} bytes, expected 3 for each of 1 to 256 colours`;
+    }
     lookInto(found, chunk, bytes.subarray(at + 8, at + 8 + length));
     at += 12 + length;
   }
@@ -28,6 +31,11 @@ export function pngHeader(bytes: Uint8Array): PictureHeader | string {
     height: view.getUint32(20),
     orientation: exifOrientation(exif ?? profile ?? new Uint8Array()) ?? xmp ?? 1,
   };
+}
+
+/** Of a palette that is none the decoder dies, and takes the process with it. */
+function isPalette(length: number): boolean {
+  return length > 0 && length % 3 === 0 && length <= 3 * 256;
 }
 
 /** Where a PNG may say which way up it is. */

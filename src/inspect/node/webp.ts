@@ -2,6 +2,9 @@
 import { exifOrientation } from './exif.js';
 import type { PictureHeader } from './picture-file.js';
 
+/** The bit of the container's flags that says that there is Exif. */
+const EXIF_FLAG = 8;
+
 /** @returns what is wrong with the file, as the rest of a sentence about it, where it cannot be read */
 export function webpHeader(bytes: Uint8Array): PictureHeader | string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -9,6 +12,7 @@ export function webpHeader(bytes: Uint8Array): PictureHeader | string {
   const end = 8 + view.getUint32(4, true);
   if (end > bytes.length) return `is damaged: it ends after ${bytes.length} of ${end} bytes`;
   let size: Size | undefined;
+  let announced = false;
   let orientation: PictureHeader['orientation'] | undefined;
   for (let at = 12; at + 8 <= end;) {
     const name = String.fromCharCode(...bytes.subarray(at, at + 4));
@@ -16,7 +20,9 @@ export function webpHeader(bytes: Uint8Array): PictureHeader | string {
     const content = bytes.subarray(at + 8, Math.min(end, at + 8 + length));
     // The container and the picture in it each say a size: neither may be too large.
     size = larger(size, SIZES[name]?.(content));
-    if (name === 'EXIF') orientation ??= exifOrientation(content);
+    // As libwebp: the first one, if the container announces it.
+    if (name === 'VP8X' && at === 12) announced = ((content[0] ?? 0) & EXIF_FLAG) !== 0;
+    if (name === 'EXIF' && announced) orientation ??= exifOrientation(content) ?? 1;
     // Chunks stand at even places.
     at += 8 + length + (length % 2);
   }
