@@ -1,8 +1,8 @@
 /** What docs/engine.md says of the nodes that are written, where no other test holds it. */
 import { fromBinary } from '@bufbuild/protobuf';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import { gradients } from '../autodiff/gradients.js';
-import { batchNorm, defineOp, input, type OpDeclaration } from '../ops/index.js';
+import { batchNorm, input, type OpDeclaration } from '../ops/index.js';
 import { createModel } from '../models/index.js';
 import { sgd } from '../optim/index.js';
 import { trainingStep } from '../training/step.js';
@@ -165,22 +165,11 @@ it('batch normalisation shifts a small map by the mean of all of it, a large one
 });
 
 it('an op without one of its rules does not compile', () => {
-  const whole: OpDeclaration<object> = {
-    shape: () => [],
-    gradient: null,
-    lower: () => '',
-    reference: ({ node }) => ({ shape: node.shape, data: new Float64Array(1) }),
-  };
-  const { shape, lower, reference, gradient } = whole;
-  const declare = () => [
-    // @ts-expect-error: no gradient
-    defineOp<object>('withoutGradient', { shape, lower, reference }),
-    // @ts-expect-error: no lowering
-    defineOp<object>('withoutLowering', { shape, gradient, reference }),
-    // @ts-expect-error: no reference
-    defineOp<object>('withoutReference', { shape, gradient, lower }),
-    // @ts-expect-error: no shape rule
-    defineOp<object>('withoutShape', { gradient, lower, reference }),
-  ];
-  expect(declare()).toHaveLength(4);
+  type Declaration = OpDeclaration<object>;
+  // Looked at by the type check of the tests.
+  expectTypeOf<Omit<Declaration, 'dtype'>>().toExtend<Declaration>();
+  expectTypeOf<Omit<Declaration, 'gradient'>>().not.toExtend<Declaration>();
+  expectTypeOf<Omit<Declaration, 'lower'>>().not.toExtend<Declaration>();
+  expectTypeOf<Omit<Declaration, 'reference'>>().not.toExtend<Declaration>();
+  expectTypeOf<Omit<Declaration, 'shape'>>().not.toExtend<Declaration>();
 });
