@@ -41,16 +41,17 @@ export interface RunResult {
 /** What an engine does; the same in this thread and across a worker's port. */
 export interface EngineApi {
   /**
-   * Makes a session from the bytes of an ONNX model; the same bytes give the same session. The
-   * engine takes the array over.
+   * Makes a session from the bytes of an ONNX model. The same bytes share one session, and every
+   * load has a handle of its own to it. The engine takes the array over.
    */
   load(model: Uint8Array, options: LoadOptions): Promise<number>;
   /** Feeds a session, and its state, and returns its outputs; the state moves on. */
   run(session: number, feeds: HostTensors, state?: number): Promise<RunResult>;
-  /** Lets go of a session. It stays cached for a while in case it is loaded again. */
+  /**
+   * Lets go of what `load` returned; the session itself stays cached for a while in case its model
+   * is loaded again. Doing it twice, or after the end, does nothing. Profiling ends with it.
+   */
   unload(session: number): Promise<void>;
-  /** Stops profiling a session, which writes its file. */
-  endProfiling(session: number): Promise<void>;
   /** Floats per block of the device's blocked layout, found out by a trial; 0 if it has none. */
   blockSize(): Promise<number>;
   /**
@@ -59,11 +60,15 @@ export interface EngineApi {
    */
   createState(entries: HostTensors): Promise<number>;
   readState(state: number): Promise<HostTensors>;
+  /** Lets go of a state. Doing it twice does nothing. */
   disposeState(state: number): Promise<void>;
 }
 
 /** Outputs that replace a state entry are called by this and the entry's name. */
 export const NEXT = 'next:';
+
+/** What is said of anything that is asked of an engine that was closed. */
+export const CLOSED = 'The runtime was closed. Make a new one with createRuntime.';
 
 /** Sessions that nobody uses any more are kept up to this number: making them anew is slow and leaks. */
 const CACHED_SESSIONS = 8;
@@ -77,21 +82,24 @@ const ARRAYS = {
 } satisfies Record<DType, unknown>;
 
 interface LoadedSession {
-  readonly id: number;
-  readonly key: string;
   readonly session: InferenceSession;
   readonly next: readonly string[];
+  readonly profiled: boolean;
   users: number;
 }
 
 export class Engine implements EngineApi {
-  private readonly sessions = new Map<number, LoadedSession>();
+  /** By what they were made from, the oldest first. */
+  private readonly sessions = new Map<string, LoadedSession>();
+  /** What those who loaded them hold. */
+  private readonly loads = new Map<number, LoadedSession>();
   private readonly states = new Map<number, Map<string, OrtTensor>>();
   /** Sessions that bring tensors of given types from the device. */
   private readonly copiers = new Map<string, InferenceSession>();
   private handles = 0;
   /** Two runs must never overlap: some builds of ONNX Runtime hang for ever. */
   private queue: Promise<unknown> = Promise.resolve();
+  private closing: Promise<void> | undefined;
 
   constructor(
     private readonly ort: Ort,
@@ -101,26 +109,27 @@ export class Engine implements EngineApi {
 
   load(model: Uint8Array, options: LoadOptions): Promise<number> {
     return this.enqueue(async () => {
-      const key = `${fingerprint(model)}:${model.length}:${options.profile ?? ''}`;
-      for (const loaded of this.sessions.values()) {
-        if (loaded.key === key) {
-          loaded.users++;
-          return loaded.id;
-        }
-      }
-      const onDevice: Record<string, 'gpu-buffer'> = {};
-      for (const name of options.next) onDevice[NEXT + name] = 'gpu-buffer';
-      const session = await this.createSession(model, {
-        ...(this.provider === 'webgpu' && { preferredOutputLocation: onDevice }),
-        ...(options.profile !== undefined && {
-          enableProfiling: true,
-          profileFilePrefix: options.profile,
-        }),
-      });
+      const key = (await keyOf(model, options)) ?? `not shared ${this.handles}`;
+      const loaded = this.sessions.get(key) ?? (await this.makeSession(model, options));
+      this.sessions.set(key, loaded);
+      loaded.users++;
       const id = this.handles++;
-      this.sessions.set(id, { id, key, session, next: options.next, users: 1 });
+      this.loads.set(id, loaded);
       return id;
     });
+  }
+
+  private async makeSession(
+    model: Uint8Array,
+    { next, profile }: LoadOptions,
+  ): Promise<LoadedSession> {
+    const onDevice: Record<string, 'gpu-buffer'> = {};
+    for (const name of next) onDevice[NEXT + name] = 'gpu-buffer';
+    const session = await this.createSession(model, {
+      ...(this.provider === 'webgpu' && { preferredOutputLocation: onDevice }),
+      ...(profile !== undefined && { enableProfiling: true, profileFilePrefix: profile }),
+    });
+    return { session, next, profiled: profile !== undefined, users: 0 };
   }
 
   run(sessionId: number, feeds: HostTensors, stateId?: number): Promise<RunResult> {
@@ -156,22 +165,28 @@ export class Engine implements EngineApi {
   }
 
   unload(sessionId: number): Promise<void> {
-    return this.enqueue(async () => {
-      this.loaded(sessionId).users--;
-      const unused = [...this.sessions.values()].filter((loaded) => loaded.users <= 0);
-      for (const loaded of unused.slice(0, Math.max(0, unused.length - CACHED_SESSIONS))) {
-        this.sessions.delete(loaded.id);
-        await loaded.session.release();
+    return this.release(async () => {
+      const loaded = this.loads.get(sessionId);
+      if (loaded === undefined) return;
+      this.loads.delete(sessionId);
+      loaded.users--;
+      if (loaded.profiled && loaded.users === 0) loaded.session.endProfiling();
+      // One whose profile is written would not write another.
+      const unused = [...this.sessions].filter(([, { users }]) => users === 0);
+      const kept = unused.filter(([, { profiled }]) => !profiled).slice(-CACHED_SESSIONS);
+      for (const [key, { session }] of unused.filter((one) => !kept.includes(one))) {
+        this.sessions.delete(key);
+        await session.release();
       }
     });
   }
 
-  endProfiling(sessionId: number): Promise<void> {
-    return this.enqueue(() => Promise.resolve(this.loaded(sessionId).session.endProfiling()));
+  blockSize(): Promise<number> {
+    if (this.provider !== 'cpu') return Promise.resolve(0);
+    return this.enqueue(() => this.tryBlocks());
   }
 
-  async blockSize(): Promise<number> {
-    if (this.provider !== 'cpu') return 0;
+  private async tryBlocks(): Promise<number> {
     try {
       const session = await this.ort.InferenceSession.create(trialModel(), { logSeverityLevel: 4 });
       const data = trialInput();
@@ -186,11 +201,13 @@ export class Engine implements EngineApi {
   }
 
   createState(entries: HostTensors): Promise<number> {
-    const state = new Map<string, OrtTensor>();
-    for (const [name, tensor] of Object.entries(entries)) state.set(name, this.toOrt(name, tensor));
-    const id = this.handles++;
-    this.states.set(id, state);
-    return Promise.resolve(id);
+    return this.enqueue(() => {
+      const tensors = Object.entries(entries);
+      const state = new Map(tensors.map(([name, tensor]) => [name, this.toOrt(name, tensor)]));
+      const id = this.handles++;
+      this.states.set(id, state);
+      return Promise.resolve(id);
+    });
   }
 
   readState(stateId: number): Promise<HostTensors> {
@@ -211,8 +228,8 @@ export class Engine implements EngineApi {
   }
 
   disposeState(stateId: number): Promise<void> {
-    return this.enqueue(() => {
-      for (const tensor of this.state(stateId).values()) tensor.dispose();
+    return this.release(() => {
+      for (const tensor of this.states.get(stateId)?.values() ?? []) tensor.dispose();
       this.states.delete(stateId);
       return Promise.resolve();
     });
@@ -250,15 +267,34 @@ export class Engine implements EngineApi {
     });
   }
 
+  /** Ends the engine after what is under way, with all that it holds, and refuses what follows. */
+  close(): Promise<void> {
+    this.closing ??= this.enqueue(async () => {
+      for (const state of this.states.values())
+        for (const tensor of state.values()) tensor.dispose();
+      for (const { session } of this.sessions.values()) await session.release();
+      for (const copier of this.copiers.values()) await copier.release();
+      for (const held of [this.states, this.loads, this.sessions, this.copiers]) held.clear();
+    });
+    return this.closing;
+  }
+
+  /** Lets go of something; an engine that is closed has let go of everything. */
+  private release(task: () => Promise<void>): Promise<void> {
+    return this.closing ?? this.enqueue(task);
+  }
+
   private enqueue<T>(task: () => Promise<T>): Promise<T> {
+    if (this.closing) return Promise.reject(new FoveaError(CLOSED));
     const result = this.queue.then(task);
     this.queue = result.catch(() => undefined);
     return result;
   }
 
   private loaded(id: number): LoadedSession {
-    const loaded = this.sessions.get(id);
-    if (loaded === undefined) throw new FoveaError('The executable was disposed.');
+    const loaded = this.loads.get(id);
+    if (loaded === undefined)
+      throw new FoveaError('The executable was disposed. Compile the graph again to run it.');
     return loaded;
   }
 
@@ -284,15 +320,12 @@ function toHost(tensor: OrtTensor | undefined): HostTensor {
   return { dtype: tensor.type as DType, shape: tensor.dims, data: tensor.data as TensorData };
 }
 
-/** FNV-1a over 32-bit words: tells models apart, guards against nothing. */
-function fingerprint(bytes: Uint8Array): string {
-  let low = 0x811c9dc5;
-  let high = 0x01000193;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let i = 0; i + 4 <= bytes.byteLength; i += 4) {
-    const word = view.getInt32(i, true);
-    low = Math.imul(low ^ word, 0x01000193);
-    high = Math.imul(high ^ (word >>> 7) ^ i, 0x85ebca6b);
-  }
-  return `${(low >>> 0).toString(16)}${(high >>> 0).toString(16)}`;
+/** What tells sessions apart; undefined on pages that may not use the browser's hash. */
+async function keyOf(
+  model: Uint8Array,
+  { next, profile = '' }: LoadOptions,
+): Promise<string | undefined> {
+  const subtle = (globalThis.crypto as Partial<Crypto> | undefined)?.subtle;
+  const hash = await subtle?.digest('SHA-256', model as Uint8Array<ArrayBuffer>);
+  return hash && JSON.stringify([Array.from(new Uint8Array(hash)), next, profile]);
 }

@@ -3,7 +3,13 @@
  * program. Requests are numbered; every method of EngineApi is one kind of request.
  */
 import { DeviceError, FileError, FoveaError, RequestError, ShapeError } from '../errors.js';
-import type { EngineApi, HostTensors, LoadOptions, RunResult } from './engine.js';
+import {
+  CLOSED,
+  type EngineApi,
+  type HostTensors,
+  type LoadOptions,
+  type RunResult,
+} from './engine.js';
 
 /** What a worker_threads port and a web Worker have in common, after a thin wrapping. */
 export interface Port {
@@ -95,7 +101,7 @@ export class RemoteEngine implements EngineApi {
 
   /** Refuses everything that follows, and waits for what is open. */
   close(): Promise<void> {
-    this.failure ??= new FoveaError('The runtime was closed.');
+    this.failure ??= new FoveaError(CLOSED);
     return new Promise((resolve) => {
       if (this.waiting.size === 0) resolve();
       else this.closing.push(resolve);
@@ -109,6 +115,11 @@ export class RemoteEngine implements EngineApi {
 
   private request<T>(method: keyof EngineApi, ...args: readonly unknown[]): Promise<T> {
     return this.send(method, args, []);
+  }
+
+  /** Lets go of something; an engine that has ended has let go of everything. */
+  private release(method: 'unload' | 'disposeState', id: number): Promise<void> {
+    return this.failure ? Promise.resolve() : this.request(method, id);
   }
 
   private send<T>(
@@ -132,10 +143,7 @@ export class RemoteEngine implements EngineApi {
     return this.request('run', session, feeds, state);
   }
   unload(session: number): Promise<void> {
-    return this.request('unload', session);
-  }
-  endProfiling(session: number): Promise<void> {
-    return this.request('endProfiling', session);
+    return this.release('unload', session);
   }
   blockSize(): Promise<number> {
     return this.request('blockSize');
@@ -148,6 +156,6 @@ export class RemoteEngine implements EngineApi {
     return this.request('readState', state);
   }
   disposeState(state: number): Promise<void> {
-    return this.request('disposeState', state);
+    return this.release('disposeState', state);
   }
 }

@@ -31,8 +31,12 @@ export interface CompileOptions {
 
 /** Named values that stay on the device between runs. */
 export interface State {
-  /** Copies of all values. */
+  /**
+   * Copies of all values.
+   * @throws FoveaError if it was disposed
+   */
   read(): Promise<HostTensors>;
+  /** Gives the memory back. Doing it again does nothing. */
   dispose(): Promise<void>;
 }
 
@@ -76,14 +80,14 @@ export class Executable {
     private readonly engine: EngineApi,
     private readonly session: number,
     private readonly inputs: Readonly<Record<string, Tensor>>,
-    private readonly profiled: boolean,
   ) {}
 
   /**
    * Runs the graph.
    * @param feeds a typed array for every input that is not state
-   * @param state read, and moved on by the graph's `next`
-   * @throws FoveaError naming the input whose value is missing or of the wrong size
+   * @param state read, and moved on by the graph's `next`; of the same runtime
+   * @throws FoveaError naming the input whose value is missing or of the wrong size, or if the
+   *   executable or the state was disposed, or the runtime closed
    */
   async run(feeds: Readonly<Record<string, TensorData>>, state?: State): Promise<HostTensors> {
     const tensors: Record<string, HostTensor> = {};
@@ -97,8 +101,10 @@ export class Executable {
       }
       tensors[name] = { dtype: input.dtype, shape: input.shape, data };
     }
-    const id = state instanceof EngineState ? state.id : undefined;
-    const { outputs, milliseconds } = await this.engine.run(this.session, tensors, id);
+    if (state !== undefined && !(state instanceof EngineState && state.engine === this.engine)) {
+      throw new FoveaError('The state belongs to another runtime than the executable.');
+    }
+    const { outputs, milliseconds } = await this.engine.run(this.session, tensors, state?.id);
     this.milliseconds += milliseconds;
     this.runs++;
     return outputs;
@@ -109,9 +115,9 @@ export class Executable {
     return { runs: this.runs, milliseconds: this.milliseconds };
   }
 
-  async dispose(): Promise<void> {
-    if (this.profiled) await this.engine.endProfiling(this.session);
-    await this.engine.unload(this.session);
+  /** Lets go of it, after the run that is under way. Doing it again does nothing. */
+  dispose(): Promise<void> {
+    return this.engine.unload(this.session);
   }
 }
 
@@ -120,9 +126,10 @@ export class Runtime {
   constructor(
     readonly device: Device,
     private readonly engine: EngineApi,
-    private readonly shutDown: () => Promise<void> = () => Promise.resolve(),
+    private readonly shutDown: () => Promise<void>,
   ) {}
 
+  private closing: Promise<void> | undefined;
   private block: Promise<number> | undefined;
 
   /** Lowers a graph for this device and makes a session of it. */
@@ -150,7 +157,7 @@ export class Runtime {
       next,
       ...(profile !== undefined && { profile }),
     });
-    return new Executable(this.engine, session, graph.inputs, profile !== undefined);
+    return new Executable(this.engine, session, graph.inputs);
   }
 
   /** Brings values to the device, to be kept there between runs. */
@@ -171,8 +178,12 @@ export class Runtime {
     return this.block;
   }
 
-  /** Ends the engine after the run that is under way. Executables and states of this runtime are gone then. */
+  /**
+   * Ends the engine after the run that is under way. Executables and states of this runtime are gone
+   * then. Doing it again does nothing.
+   */
   close(): Promise<void> {
-    return this.shutDown();
+    this.closing ??= this.shutDown();
+    return this.closing;
   }
 }

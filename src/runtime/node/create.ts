@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { DeviceError, FoveaError } from '../../errors.js';
-import type { EngineApi } from '../engine.js';
+import { CLOSED, type EngineApi } from '../engine.js';
 import { RemoteEngine, type Port } from '../port.js';
 import { Runtime, type Device } from '../runtime.js';
 import { createEngine } from './engine.js';
@@ -61,7 +61,8 @@ async function start(
   { worker = true, threads }: NodeRuntimeOptions,
 ): Promise<StartedEngine> {
   if (!worker) {
-    return { engine: await createEngine(device, threads), close: () => Promise.resolve() };
+    const engine = await createEngine(device, threads);
+    return { engine, close: () => engine.close() };
   }
   const thread = new Worker(new URL('./worker.js', import.meta.url), {
     workerData: { provider: device, threads },
@@ -79,7 +80,7 @@ async function start(
       engine.fail(new FoveaError(`The engine's thread failed: ${reason}`));
     });
     thread.on('exit', () => {
-      engine.fail(new FoveaError('The runtime was closed.'));
+      engine.fail(new FoveaError(CLOSED));
       resolve();
     });
   });

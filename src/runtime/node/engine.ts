@@ -1,6 +1,6 @@
 import { DeviceError } from '../../errors.js';
 import type { Provider } from '../../tensor/op.js';
-import { Engine, type EngineApi } from '../engine.js';
+import { Engine } from '../engine.js';
 import { probe } from '../probe.js';
 
 const DEVICES: readonly Provider[] = ['cpu', 'webgpu', 'cuda'];
@@ -10,7 +10,7 @@ const DEVICES: readonly Provider[] = ['cpu', 'webgpu', 'cuda'];
  * @param threads threads of one operator; ONNX Runtime's default is one per core
  * @throws DeviceError if the device does not exist in Node or does not work on this machine; names those that do
  */
-export async function createEngine(provider: Provider, threads?: number): Promise<EngineApi> {
+export async function createEngine(provider: Provider, threads?: number): Promise<Engine> {
   if (!DEVICES.includes(provider)) {
     throw new DeviceError(
       `The device '${provider}' does not exist in Node. Devices there: ${DEVICES.join(', ')}.`,

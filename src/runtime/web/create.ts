@@ -44,10 +44,8 @@ export async function createRuntime(
   }
   if (worker === false) {
     // More threads would load the page's own script again, which is seldom made for that.
-    return new Runtime(
-      device,
-      await createEngine(await DEVICES[device](), device, { threads: 1, ...options }),
-    );
+    const engine = await createEngine(await DEVICES[device](), device, { threads: 1, ...options });
+    return new Runtime(device, engine, () => engine.close());
   }
   const thread = worker === true ? startWorker(device) : worker;
   const engine = new RemoteEngine({

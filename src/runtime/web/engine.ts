@@ -1,6 +1,6 @@
 import type { Env } from 'onnxruntime-common';
 import { DeviceError } from '../../errors.js';
-import { Engine, type EngineApi, type Ort } from '../engine.js';
+import { Engine, type Ort } from '../engine.js';
 import { probe } from '../probe.js';
 
 /** Devices of a browser. */
@@ -32,7 +32,7 @@ export async function createEngine(
   ort: WebOrt,
   device: WebDevice,
   { wasmPaths, threads }: WebEngineOptions,
-): Promise<EngineApi> {
+): Promise<Engine> {
   if (device === 'webgpu' && !('gpu' in navigator)) {
     throw new DeviceError(
       "The device 'webgpu' is not to be had: this browser has no WebGPU, or the page does not come from https or localhost. The device 'wasm' is.",
