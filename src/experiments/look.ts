@@ -4,6 +4,7 @@ import type { ImageDataset } from '../data/dataset.js';
 import { views, type GateView, type View, type ViewOptions } from '../inspect/views.js';
 import type { Layer } from '../nn/module.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { checkTargets } from '../training/check.js';
 import { floatOutput, modelState, modelValues } from '../training/step.js';
 
 /** Images at a time: attention in an early layer takes megabytes for each. */
@@ -22,6 +23,7 @@ export interface Looked {
  *
  * @param indices places in the data set
  * @param about 'label': Grad-CAM asks about each image's own class, else about the predicted one
+ * @throws RequestError if it is to ask about a label that is no class of the model's
  */
 export async function look(
   runtime: Runtime,
@@ -37,6 +39,7 @@ export async function look(
     batchSize,
     imageShape: [channels, height, width],
   });
+  if ('labels' in graph.inputs) checkTargets(dataset, graph.outputs['logits']?.shape[1] ?? 0);
   const run = await runtime.compile(
     { ...graph, state: modelState(model) },
     { name: 'explanation' },

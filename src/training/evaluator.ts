@@ -2,8 +2,9 @@ import { makeBatch } from '../data/batch.js';
 import { size, type ImageDataset } from '../data/dataset.js';
 import type { Layer } from '../nn/module.js';
 import type { Executable, Runtime, State } from '../runtime/runtime.js';
+import { checkEvaluation, EVALUATION_BATCH } from './check.js';
 import { addBatch, emptyTally, means, type Means, type Tally } from './metrics.js';
-import { evaluationStep, floatOutput } from './step.js';
+import { floatOutput } from './step.js';
 
 export interface EvaluateOptions {
   /** Ends the evaluation after the batch that is under way, without a result. */
@@ -24,10 +25,9 @@ export class Evaluator {
     runtime: Runtime,
     model: Layer,
     private readonly dataset: ImageDataset,
-    private readonly batchSize = Math.min(250, size(dataset)),
+    private readonly batchSize = Math.min(EVALUATION_BATCH, size(dataset)),
   ) {
-    const { channels, height, width } = dataset;
-    const graph = evaluationStep(model, { batchSize, imageShape: [channels, height, width] });
+    const graph = checkEvaluation(model, dataset, this.batchSize);
     this.compiled = runtime.compile(graph, { name: 'evaluation' });
     // Compiling goes on in the background; what fails there is told by the first evaluation.
     this.compiled.catch(() => undefined);

@@ -53,6 +53,16 @@ describe('accuracy', () => {
 
   it('never counts a NaN as right', () => {
     expect(labelRank(Float32Array.of(NaN, NaN), 0, 2, 0)).toBe(2);
+    const tally = emptyTally();
+    addBatch(tally, Float32Array.of(NaN, NaN), Int32Array.of(0), 1, 0);
+    expect(tally).toMatchObject({ images: 1, top1: 0, top5: 0 });
+  });
+
+  it('never counts a label that is no class as right, nor looks into another row for it', () => {
+    const tally = emptyTally();
+    const logits = Float32Array.of(9, 0, 0, 0, 0, 0, 0, 0, 9);
+    addBatch(tally, logits, Int32Array.of(3, -1, 7), 3, 0);
+    expect(tally).toMatchObject({ images: 3, top1: 0, top5: 0 });
   });
 });
 

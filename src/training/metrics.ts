@@ -14,7 +14,8 @@ export function emptyTally(): Tally {
 
 /**
  * Rank of the label's logit in its row: 0 if it is the largest. Among equal logits the lower class
- * comes first, so the answer does not depend on a sorting algorithm.
+ * comes first, so the answer does not depend on a sorting algorithm. `classes`, behind all of them,
+ * for a label that is no class or whose logit is not a number.
  */
 export function labelRank(
   logits: Float32Array,
@@ -22,6 +23,8 @@ export function labelRank(
   classes: number,
   label: number,
 ): number {
+  // Another row's logits stand before and behind this one's.
+  if (!Number.isInteger(label) || label < 0 || label >= classes) return classes;
   const start = row * classes;
   const own = logits[start + label] ?? NaN;
   let rank = 0;
@@ -48,7 +51,8 @@ export function addBatch(
 ): void {
   const classes = logits.length / labels.length;
   for (let row = 0; row < count; row++) {
-    const rank = labelRank(logits, row, classes, labels[row] ?? 0);
+    const rank = labelRank(logits, row, classes, labels[row] ?? NaN);
+    if (rank === classes) continue;
     if (rank < 1) tally.top1++;
     if (rank < 5) tally.top5++;
   }

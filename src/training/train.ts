@@ -9,6 +9,7 @@ import type { Layer } from '../nn/module.js';
 import type { Schedule } from '../optim/index.js';
 import type { HostTensors } from '../runtime/engine.js';
 import type { Runtime, State } from '../runtime/runtime.js';
+import { checkTraining } from './check.js';
 import { Evaluator } from './evaluator.js';
 import { addBatch, emptyTally, means, type EpochMetrics, type Tally } from './metrics.js';
 import { initialState, notFinite } from './step.js';
@@ -85,6 +86,8 @@ export class Diverged extends FoveaError {
  *   epoch, on WebGPU also at the end of an epoch that left such values; the last checkpoint is from
  *   before
  * @throws Interrupted when the signal asked for it
+ * @throws RequestError before the first step, if a label is no class of the model's or the model
+ *   cannot be trained in batches of this size, see {@link checkTraining}
  */
 export async function train(
   runtime: Runtime,
@@ -94,6 +97,7 @@ export async function train(
 ): Promise<TrainResult> {
   const { epochs, batchSize, schedule, seed, resume, signal, onStep } = options;
   const { checkpointMinutes = 10 } = options;
+  checkTraining(model, data, options);
   const images = size(data.train);
   const iterations = Math.ceil(images / batchSize);
   const stepper = new Stepper(runtime, model, data.train, options);

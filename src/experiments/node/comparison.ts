@@ -5,10 +5,11 @@ import { join, resolve } from 'node:path';
 import { datasetInfo } from '../../data/catalog.js';
 import { FileError, RequestError } from '../../errors.js';
 import { cost } from '../../inspect/cost.js';
+import { checkTraining } from '../../training/check.js';
 import type { EpochMetrics } from '../../training/metrics.js';
 import { RunFolder, type Summary } from '../../training/node/run-folder.js';
 import { buildModel, loadData, type RunStart } from '../../training/node/run.js';
-import { makeRecipe, type Recipe } from '../../training/recipe.js';
+import { makeRecipe, optimizerOf, type Recipe } from '../../training/recipe.js';
 import { Interrupted, type StepProgress } from '../../training/train.js';
 import { makeFolder, readJsonFile, writeJsonFile } from '../../weights/node/files.js';
 import { withLock } from './lock.js';
@@ -214,9 +215,17 @@ export class Comparison {
   private async check(): Promise<void> {
     const [first] = this.plan;
     if (first === undefined) return;
-    const { channels, height, width } = (await loadData(first.recipe)).train;
-    for (const { recipe } of this.plan.filter(({ seed }) => seed === first.seed)) {
-      cost(buildModel(recipe, datasetInfo(recipe.dataset).classes), [channels, height, width]);
+    const data = await loadData(first.recipe);
+    const { channels, height, width } = data.train;
+    for (const { recipe, variant } of this.plan.filter(({ seed }) => seed === first.seed)) {
+      const model = buildModel(recipe, datasetInfo(recipe.dataset).classes);
+      cost(model, [channels, height, width]);
+      try {
+        checkTraining(model, data, { ...recipe, optimizer: optimizerOf(recipe) });
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        throw new RequestError(`${variant.label}: ${error.message}`, { cause: error });
+      }
     }
   }
 }

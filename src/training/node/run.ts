@@ -7,6 +7,7 @@ import { FileError, FoveaError, RequestError } from '../../errors.js';
 import { cost } from '../../inspect/cost.js';
 import type { OptionValue } from '../../attention/index.js';
 import { createRuntime } from '../../runtime/node/create.js';
+import { checkTraining } from '../check.js';
 import { bestOf, type EpochMetrics } from '../metrics.js';
 import { optimizerOf, scheduleOf, type Recipe } from '../recipe.js';
 import { initialState } from '../step.js';
@@ -73,6 +74,7 @@ export async function runTraining(
   const data = await loadData(recipe);
   const { channels, height, width } = data.train;
   const { parameters, macs } = cost(model, [channels, height, width]);
+  checkTraining(model, data, { ...recipe, optimizer });
   const found = resumed && (await findCheckpoint(resumed.folder, initialState(model, optimizer)));
   const resume = found?.checkpoint;
   if (resumed?.folder.has('summary.json') && (resume?.position.epoch ?? 0) >= recipe.epochs) {
