@@ -46,7 +46,7 @@ const NOT_IN_A_BROWSER = [
   '^node:',
   `^(${builtins.join('|')})(/|$)`,
   '(^|/)onnxruntime-node(/|$)',
-  '(^|/)node_modules/(tar|commander|linkedom|@napi-rs|@observablehq)/',
+  '(^|/)node_modules/(tar|commander|linkedom|fs-native-extensions|@napi-rs|@observablehq)/',
   '^src/.+/node/',
   '\\.node\\.ts$',
   '^src/node\\.ts$',

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { FoveaError } from '../errors.js';
-import { Comparison, share } from '../experiments/node/comparison.js';
+import { Comparison, jobsAtATime } from '../experiments/node/comparison.js';
 import { conclude } from '../experiments/node/conclude.js';
 import type { WrittenReport } from '../experiments/node/report.js';
 import { parseVariants } from '../experiments/settings.js';
@@ -36,7 +36,7 @@ export function compareCommand(): Command {
     .option('--output <folder>', 'its folder (default: comparisons/MODEL-DATASET)')
     .option(
       '--jobs <n>',
-      'runs at a time, each with its share of the cores (default: one for each core, at most 4)',
+      'runs at a time; figures do not depend on it (default: as many as the cores have room for, at most 4)',
       whole(1),
     )
     .option('--json', 'print the report as JSON at the end');
@@ -45,7 +45,7 @@ export function compareCommand(): Command {
     const { attention, seeds, output, jobs, json, model, dataset } = command.opts<CompareFlags>();
     const recipe = sharedRecipeFrom(command);
     // Said before anything is written.
-    share(jobs, recipe.device ?? 'cpu');
+    jobsAtATime(jobs, recipe);
     const comparison = await Comparison.open(output ?? `comparisons/${model}-${dataset}`, {
       ...(attention !== undefined && { variants: parseVariants(attention) }),
       ...(seeds !== undefined && { seeds: Array.from({ length: seeds }, (_, i) => i + 1) }),
@@ -57,7 +57,7 @@ export function compareCommand(): Command {
     const written = await interruptible(
       (signal) => carryOut(comparison, { signal, jobs, data: recipe.data }, progress),
       'Stopping after the steps that are under way, and saving. Press Ctrl-C again to stop at once.',
-    );
+    ).finally(() => comparison.close());
     if (json) printJson(written.report);
     else process.stdout.write(`\n${reportSummary(written)}`);
     refuseFailures(written);

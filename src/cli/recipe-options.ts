@@ -75,12 +75,23 @@ export function addRecipeOptions(command: Command): Command {
   addTrainingOptions(addModelOptions(command)).addOption(
     option('--seed <n>', 'of everything that is random', 'seed', whole(0)),
   );
-  return addDeviceOption(command);
+  return addThreadsOption(
+    addDeviceOption(command),
+    'threads of one operator; figures depend on it in their last digits\n(default: one per core)',
+  );
 }
 
 /** The flags of a recipe that all runs of a comparison share: not the attention, not the seed. */
 export function addSharedRecipeOptions(command: Command): Command {
-  return addDeviceOption(addTrainingOptions(addNetworkOptions(command)));
+  return addThreadsOption(
+    addDeviceOption(addTrainingOptions(addNetworkOptions(command))),
+    'threads of each run; figures depend on it in their last digits\n(default: the cores, shared by at most 4 runs at a time)',
+  );
+}
+
+/** The number of threads, which a run keeps. */
+function addThreadsOption(command: Command, description: string): Command {
+  return command.option('--threads <n>', description, whole(1));
 }
 
 /** What to train on, and how. */

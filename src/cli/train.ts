@@ -1,6 +1,10 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { RequestError } from '../errors.js';
-import { makeRecipe, type RecipeInput } from '../training/recipe.js';
+import { currentSettings, MAY_CHANGE, mayChange, type RateChange } from '../training/changes.js';
+import { makeRecipe, type Recipe, type RecipeInput } from '../training/recipe.js';
+import { lockFolder } from '../training/node/lock.js';
 import { RunFolder } from '../training/node/run-folder.js';
 import { runTraining } from '../training/node/run.js';
 import { interruptible, number, printJson } from './command.js';
@@ -25,7 +29,10 @@ export function trainCommand(): Command {
   addRecipeOptions(command)
     .optionsGroup('Run:')
     .option('--output <folder>', 'run folder (default: the next free one in runs/)')
-    .option('--resume <folder>', 'continue a run with its own settings')
+    .option(
+      '--resume <folder>',
+      'continue a run with its own settings, or with a lower learning rate\n(--lr, --gamma, --warmup-epochs)',
+    )
     .option(
       '--checkpoint-minutes <n>',
       'save within an epoch too, every n minutes\n(default: 10; 0: after every step)',
@@ -37,7 +44,13 @@ export function trainCommand(): Command {
     const { output, resume, checkpointMinutes, profile, json } = command.opts<TrainFlags>();
     const given = recipeFrom(command);
     const recipe = makeRecipe(given);
-    if (resume !== undefined) await refuseChanges(resume, given, output);
+    if (resume !== undefined) await checkResume(resume, given, output);
+    const { lr, gamma, warmupEpochs } = given;
+    const change: RateChange = {
+      ...(lr !== undefined && { lr }),
+      ...(gamma !== undefined && { gamma }),
+      ...(warmupEpochs !== undefined && { warmupEpochs }),
+    };
     const progress = json
       ? new TrainingProgress(0, (line) => void process.stderr.write(`${line}\n`))
       : new TrainingProgress();
@@ -45,7 +58,7 @@ export function trainCommand(): Command {
       runTraining(recipe, {
         signal,
         ...(output !== undefined && { output }),
-        ...(resume !== undefined && { resume }),
+        ...(resume !== undefined && { resume, change }),
         ...(checkpointMinutes !== undefined && { checkpointMinutes }),
         ...(profile !== undefined && { profile }),
         onStart: (start) => progress.begin(start),
@@ -64,8 +77,11 @@ export function trainCommand(): Command {
   });
 }
 
-/** A run goes on with its own settings: others are refused, with what they are and were. Only data may have moved. */
-async function refuseChanges(
+/**
+ * A run goes on with its own settings: others are refused, with what they are and were. Only data
+ * may have moved, and the learning rate be lowered.
+ */
+async function checkResume(
   resume: string,
   given: RecipeInput,
   output: string | undefined,
@@ -73,17 +89,30 @@ async function refuseChanges(
   if (output !== undefined) {
     throw new RequestError('--resume goes on in its own folder; leave --output out.');
   }
-  const { recipe } = await RunFolder.open(resume);
+  const { folder, recipe } = await RunFolder.open(resume);
+  const now = currentSettings(recipe);
   const changed = Object.entries(given).flatMap(([name, asked]) => {
-    const there: unknown = recipe[name as keyof typeof recipe];
-    if (name === 'data' || JSON.stringify(asked) === JSON.stringify(there)) return [];
+    const there: unknown = now[name as keyof Recipe];
+    const same = JSON.stringify(asked) === JSON.stringify(there);
+    // A run of an older version does not say how many threads it had.
+    const open = name === 'data' || (name === 'threads' && there === undefined);
+    if (same || open || mayChange(recipe, name, asked)) return [];
     return [`  ${flagOf(name)}: ${shown(there)} there, ${shown(asked)} asked for`];
   });
   if (changed.length > 0) {
     throw new RequestError(
-      `The run in ${resume} has other settings. Continue it without these flags, or start a new run:\n${changed.join('\n')}`,
+      `The run in ${resume} has other settings. Continue it without these flags, or with ${MAY_CHANGE}, or start a new run:\n${changed.join('\n')}`,
     );
   }
+  await refuseWithinComparison(folder.path);
+}
+
+/** A comparison that is under way does its runs itself. */
+async function refuseWithinComparison(run: string): Promise<void> {
+  const comparison = dirname(dirname(run));
+  if (!existsSync(join(comparison, 'compare.json'))) return;
+  const lock = await lockFolder(comparison);
+  await lock.release();
 }
 
 function shown(value: unknown): string {

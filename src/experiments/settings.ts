@@ -22,12 +22,13 @@ const variantSchema = z.strictObject({
 /** One line of a comparison: a mechanism with its options and stages. */
 export type Variant = z.output<typeof variantSchema>;
 
-/** What all runs share: everything but the mechanism and the seed. */
+/** What all runs share: everything but the mechanism, the seed, and what a run meets on its way. */
 export const sharedRecipeSchema = recipeSchema.omit({
   attention: true,
   attentionOptions: true,
   stages: true,
   seed: true,
+  changes: true,
 });
 
 /** What may be given of it; the rest has defaults. */
@@ -131,7 +132,9 @@ function folderName(label: string): string {
 
 /** How settings differ, a line for each: `epochs: 10 there, 20 asked for`. */
 export function differences(there: CompareSettings, asked: CompareSettings): string[] {
-  const [old, wanted] = [flat(there), flat(asked)];
+  // Settings of an older version do not say how many threads a run has: any number may.
+  const { threads = asked.recipe.threads } = there.recipe;
+  const [old, wanted] = [flat({ ...there, recipe: { ...there.recipe, threads } }), flat(asked)];
   const names = new Set([...Object.keys(old), ...Object.keys(wanted)]);
   return [...names].flatMap((name) =>
     old[name] === wanted[name]

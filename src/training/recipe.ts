@@ -18,6 +18,19 @@ import {
 const count = z.int().min(1);
 const rate = z.number().min(0);
 
+/** Settings that were changed when a run went on, and the first step that was done with them. */
+const changeSchema = z.strictObject({
+  /** Both counted from 1. */
+  epoch: count,
+  step: count,
+  lr: rate.optional(),
+  gamma: rate.optional(),
+  warmupEpochs: rate.optional(),
+});
+
+/** A change of a run's settings on its way. */
+export type Change = z.output<typeof changeSchema>;
+
 export const recipeSchema = z.strictObject({
   /** One of `fovea list`. */
   model: z.string().default('resnet18'),
@@ -54,6 +67,13 @@ export const recipeSchema = z.strictObject({
   augment: z.boolean().default(true),
   seed: z.int().min(0).default(1),
   device: z.enum(['cpu', 'webgpu', 'cuda']).default('cpu'),
+  /**
+   * Threads within one operator; results depend on it in their last digits. Default: one per core,
+   * found out when a run begins, and kept.
+   */
+  threads: count.optional(),
+  /** What was changed since the run began, in the order of its steps. */
+  changes: z.array(changeSchema).default([]),
 });
 
 /** A complete recipe. */
@@ -96,8 +116,41 @@ export function optimizerOf({ optimizer, momentum, nesterov, weightDecay }: Reci
   return optimizer === 'sgd' ? sgd({ momentum, nesterov, weightDecay }) : adamw({ weightDecay });
 }
 
-/** The learning-rate schedule that a recipe asks for. */
+/**
+ * A recipe's settings as they are at a step, after the changes until there.
+ * @param epoch from 0
+ * @param iteration within the epoch, from 0
+ */
+export function settingsAt(recipe: Recipe, epoch: number, iteration: number): Recipe {
+  const changes = recipe.changes.filter(
+    (one) => one.epoch - 1 < epoch || (one.epoch - 1 === epoch && one.step - 1 <= iteration),
+  );
+  const rates = changes.map(({ lr, gamma, warmupEpochs }) => ({
+    ...(lr !== undefined && { lr }),
+    ...(gamma !== undefined && { gamma }),
+    ...(warmupEpochs !== undefined && { warmupEpochs }),
+  }));
+  return rates.reduce<Recipe>((settings, rate) => ({ ...settings, ...rate }), recipe);
+}
+
+/** The learning-rate schedule that a recipe asks for, with its changes. */
 export function scheduleOf(recipe: Recipe): Schedule {
+  const starts = [{ epoch: 1, step: 1 }, ...recipe.changes].map(({ epoch, step }) => ({
+    epoch: epoch - 1,
+    iteration: step - 1,
+    schedule: baseSchedule(settingsAt(recipe, epoch - 1, step - 1)),
+  }));
+  return {
+    lr: (epoch, iteration, iterations) => {
+      const part = starts.findLast(
+        (start) => start.epoch < epoch || (start.epoch === epoch && start.iteration <= iteration),
+      );
+      return part?.schedule.lr(epoch, iteration, iterations) ?? NaN;
+    },
+  };
+}
+
+function baseSchedule(recipe: Recipe): Schedule {
   const { lr, gamma, epochs, warmupEpochs } = recipe;
   const bases: Record<Recipe['schedule'], () => Schedule> = {
     multistep: () => multiStep({ lr, gamma, milestones: milestonesOf(recipe) }),

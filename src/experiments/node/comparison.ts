@@ -3,16 +3,22 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { datasetInfo } from '../../data/catalog.js';
-import { FileError, RequestError } from '../../errors.js';
+import { FileError, FoveaError, RequestError } from '../../errors.js';
 import { cost } from '../../inspect/cost.js';
 import { checkTraining } from '../../training/check.js';
 import type { EpochMetrics } from '../../training/metrics.js';
+import { lockFolder, type FolderLock } from '../../training/node/lock.js';
+import { refuseOccupied } from '../../training/node/occupied.js';
 import { RunFolder, type Summary } from '../../training/node/run-folder.js';
 import { buildModel, loadData, type RunStart } from '../../training/node/run.js';
 import { makeRecipe, optimizerOf, type Recipe } from '../../training/recipe.js';
 import { Interrupted, type StepProgress } from '../../training/train.js';
-import { makeFolder, readJsonFile, writeJsonFile } from '../../weights/node/files.js';
-import { withLock } from './lock.js';
+import {
+  makeFolder,
+  readJsonFile,
+  removeTemporaryFiles,
+  writeJsonFile,
+} from '../../weights/node/files.js';
 import { trainInProcess } from './train-in-process.js';
 import {
   differences,
@@ -33,7 +39,11 @@ export interface CompareRequest {
 }
 
 export interface CompareOptions {
-  /** Runs at a time, each with its share of the cores. Default: one for each core, at most 4; 1 on a GPU. */
+  /**
+   * Runs at a time, which may change from one part of a comparison to the next: results do not
+   * depend on it. Default: as many as the cores have room for, with the threads of each, at most 4;
+   * 1 on a GPU.
+   */
   readonly jobs?: number;
   /** Asks all runs to save and stop. */
   readonly signal?: AbortSignal;
@@ -57,6 +67,9 @@ export interface RunState {
 const SETTINGS = 'compare.json';
 const LEDGER = 'ledger.json';
 
+/** More runs at a time than this are made only if they are asked for. */
+const MOST_JOBS = 4;
+
 /** The folder of one comparison: its settings, its ledger and its runs. */
 export class Comparison {
   readonly plan: readonly PlannedRun[];
@@ -65,38 +78,42 @@ export class Comparison {
   private constructor(
     readonly path: string,
     readonly settings: CompareSettings,
+    private readonly lock?: FolderLock,
   ) {
     this.plan = plannedRuns(settings);
   }
 
   /**
-   * Opens a comparison's folder to go on with it, or makes a new one.
+   * Opens a comparison's folder to go on with it, or makes a new one, and keeps it locked until
+   * `close`.
    * @throws RequestError if the folder has other settings (with the differences) or holds something
-   *   else, if a mechanism does not fit the model, or the data cannot be had
+   *   else, if a mechanism does not fit the model, the data cannot be had, or another process is at
+   *   work in the folder
    */
   static async open(path: string, request: CompareRequest): Promise<Comparison> {
-    const there = await readSettings(path);
-    const settings = completeSettings(request, there);
-    if (there !== undefined) {
-      const changed = differences(there, settings);
-      if (changed.length > 0) {
-        throw new RequestError(
-          `The comparison in ${path} has other settings. Continue it without these flags, or choose another --output:\n${changed.map((line) => `  ${line}`).join('\n')}`,
-        );
-      }
-      return new Comparison(resolve(path), settings);
+    const { isNew, settings } = await plannedSettings(path, request);
+    if (isNew) {
+      await refuseOccupied(path);
+      await new Comparison(resolve(path), settings).check();
+      await makeFolder(resolve(path));
     }
-    const inTheWay = ['runs', LEDGER].filter((name) => existsSync(join(path, name)));
-    if (inTheWay.length > 0) {
-      throw new RequestError(
-        `${path} already has ${inTheWay.join(' and ')}, but no ${SETTINGS}: it is not a comparison's folder. Choose another --output.`,
-      );
+    const lock = await lockFolder(resolve(path));
+    try {
+      // Looked at again: another process may have made it in between.
+      const planned = await plannedSettings(path, request);
+      if (planned.isNew) await refuseOccupied(path);
+      await removeTemporaryFiles(path, [SETTINGS, LEDGER]);
+      if (planned.toWrite) await writeJsonFile(join(path, SETTINGS), planned.settings);
+      return new Comparison(resolve(path), planned.settings, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
     }
-    const comparison = new Comparison(resolve(path), settings);
-    await comparison.check();
-    await makeFolder(comparison.path);
-    await writeJsonFile(join(path, SETTINGS), settings);
-    return comparison;
+  }
+
+  /** Lets other processes into the folder. */
+  async close(): Promise<void> {
+    await this.lock?.release();
   }
 
   /** The comparison in a folder, as it stands. */
@@ -124,16 +141,16 @@ export class Comparison {
    * Does all runs that are not done yet, each from where it was left. A run that fails does not
    * stop the others.
    * @returns how every run stands, by name
-   * @throws RequestError if another process is at work in the folder
    * @throws Interrupted after all runs were saved, when the signal asked for it
    */
-  run(options: CompareOptions = {}): Promise<ReadonlyMap<string, RunState>> {
-    return withLock(this.path, () => this.runAll(options));
-  }
-
-  private async runAll(options: CompareOptions): Promise<ReadonlyMap<string, RunState>> {
+  async run(options: CompareOptions = {}): Promise<ReadonlyMap<string, RunState>> {
+    if (this.lock === undefined) {
+      throw new FoveaError(
+        `The comparison in ${this.path} was only read. Open it with Comparison.open to run it.`,
+      );
+    }
     const { signal } = options;
-    const { jobs, threads } = share(options.jobs, this.settings.recipe.device);
+    const jobs = jobsAtATime(options.jobs, this.settings.recipe);
     for (const run of this.plan) this.states.set(run.name, await this.stateOf(run));
     const isDone = ({ name }: PlannedRun): boolean => this.states.get(name)?.state === 'done';
     const waiting = this.plan.filter((run) => !isDone(run));
@@ -142,7 +159,7 @@ export class Comparison {
 
     const worker = async (): Promise<void> => {
       for (let run = waiting.shift(); run && !signal?.aborted; run = waiting.shift()) {
-        const state = await this.train(run, threads, options);
+        const state = await this.train(run, options);
         await this.record(run, state);
         options.onRunEnd?.(run, state);
       }
@@ -157,17 +174,13 @@ export class Comparison {
     return this.states;
   }
 
-  private async train(
-    run: PlannedRun,
-    threads: number,
-    { signal, data, ...on }: CompareOptions,
-  ): Promise<RunState> {
+  private async train(run: PlannedRun, { signal, data, ...on }: CompareOptions): Promise<RunState> {
     await this.record(run, { state: 'running' });
     const folder = this.folderOf(run);
     const recipe: Recipe = data === undefined ? run.recipe : { ...run.recipe, data };
     const begun = existsSync(join(folder, 'config.json'));
     const outcome = await trainInProcess(
-      { kind: 'train', recipe, ...(begun ? { resume: folder } : { output: folder }), threads },
+      { kind: 'train', recipe, ...(begun ? { resume: folder } : { output: folder }) },
       (report) => {
         if (report.kind === 'start') on.onRunStart?.(run, report.start);
         else if (report.kind === 'step') on.onStep?.(run, report.progress);
@@ -185,7 +198,10 @@ export class Comparison {
     const folder = this.folderOf(run);
     if (!existsSync(join(folder, 'config.json'))) return { state: 'waiting' };
     const { recipe } = await RunFolder.open(folder);
-    const same = (one: Recipe): string => JSON.stringify(makeRecipe({ ...one, data: undefined }));
+    // Where the data lie may differ; a run of an older version does not say its threads.
+    const { threads = run.recipe.threads } = recipe;
+    const same = (one: Recipe): string =>
+      JSON.stringify(makeRecipe({ ...one, data: undefined, threads: one.threads ?? threads }));
     if (same(recipe) !== same(run.recipe)) {
       throw new RequestError(
         `The run in ${folder} has other settings than the comparison asks of it. Move it away, and it is done anew.`,
@@ -231,37 +247,63 @@ export class Comparison {
 }
 
 /**
- * How many runs at a time, and the threads of each. Small networks train fastest with a thread each,
- * since threads that share one step wait for each other at every operator.
- * @throws RequestError for more runs than there are cores, or more than one on a GPU
+ * Threads of each run of a new comparison: the cores, shared by as many runs as are made at a time.
+ * Small networks train fastest with a thread each, since threads that share one step wait for each
+ * other at every operator. It does not depend on `jobs`, so that results do not.
  */
-export function share(
-  jobs: number | undefined,
-  device: Recipe['device'],
-): { readonly jobs: number; readonly threads: number } {
+function threadsOfEach(device: Recipe['device']): number {
   const cores = availableParallelism();
-  const most = device === 'cpu' ? cores : 1;
-  const wanted = jobs ?? Math.min(most, 4);
-  if (wanted > most) {
-    throw new RequestError(
-      device === 'cpu'
-        ? `${wanted} runs at a time are more than this machine has cores. Choose --jobs from 1 to ${cores}.`
-        : `On the device '${device}' one run is made at a time. Leave --jobs out.`,
-    );
-  }
-  return { jobs: wanted, threads: Math.floor(cores / wanted) };
+  return device === 'cpu' ? Math.floor(cores / Math.min(cores, MOST_JOBS)) : cores;
 }
 
-/** A request with what it leaves open filled in: from the settings that are there, or else the defaults. */
-function completeSettings(
+/**
+ * How many runs are made at a time.
+ * @throws RequestError for more than there are cores, or more than one on a GPU
+ */
+export function jobsAtATime(
+  jobs: number | undefined,
+  {
+    device = 'cpu',
+    threads = threadsOfEach(device),
+  }: Pick<SharedRecipeInput, 'device' | 'threads'>,
+): number {
+  const cores = availableParallelism();
+  const most = device === 'cpu' ? cores : 1;
+  const wanted = jobs ?? Math.min(most, MOST_JOBS, Math.max(1, Math.floor(cores / threads)));
+  if (wanted <= most) return wanted;
+  throw new RequestError(
+    device === 'cpu'
+      ? `${wanted} runs at a time are more than this machine has cores. Choose --jobs from 1 to ${cores}.`
+      : `On the device '${device}' one run is made at a time. Leave --jobs out.`,
+  );
+}
+
+/**
+ * A request with what it leaves open filled in: from the settings that are there, or else the
+ * defaults.
+ * @returns whether there are none yet, and whether they are to be written
+ * @throws RequestError if the request differs from what is there, FileError if that cannot be read
+ */
+async function plannedSettings(
+  path: string,
   { variants, seeds, recipe }: CompareRequest,
-  there: CompareSettings | undefined,
-): CompareSettings {
-  return makeSettings({
+): Promise<{ isNew: boolean; toWrite: boolean; settings: CompareSettings }> {
+  const there = await readSettings(path);
+  const whole = makeSettings({
     variants: variants ?? there?.variants ?? parseVariants('none,se,eca,cbam'),
     seeds: seeds ?? there?.seeds ?? [1, 2, 3],
     recipe: { ...there?.recipe, ...recipe },
   });
+  const threads = whole.recipe.threads ?? threadsOfEach(whole.recipe.device);
+  const settings = { ...whole, recipe: { ...whole.recipe, threads } };
+  if (there === undefined) return { isNew: true, toWrite: true, settings };
+  const changed = differences(there, settings);
+  if (changed.length > 0) {
+    throw new RequestError(
+      `The comparison in ${path} has other settings. Continue it without these flags, or choose another --output:\n${changed.map((line) => `  ${line}`).join('\n')}`,
+    );
+  }
+  return { isNew: false, toWrite: there.recipe.threads === undefined, settings };
 }
 
 async function readSettings(path: string): Promise<CompareSettings | undefined> {

@@ -43,10 +43,10 @@ export async function conclude(
   const explanationOf = (run: PlannedRun): string =>
     join(comparison.folderOf(run), 'explanation', 'index.json');
   const unseen = done.filter((run) => !existsSync(explanationOf(run)));
-  const { device, dataset, limitVal = IMAGES } = settings.recipe;
+  const { device, threads, dataset, limitVal = IMAGES } = settings.recipe;
 
   if (unseen.length > 0) {
-    const runtime = await createRuntime(device);
+    const runtime = await createRuntime(device, { ...(threads !== undefined && { threads }) });
     try {
       for (const [i, run] of unseen.entries()) {
         stop();

@@ -13,7 +13,6 @@ export type Order =
       /** Folder of a run to go on with, or of a new one. */
       readonly resume?: string;
       readonly output?: string;
-      readonly threads: number;
     }
   | { readonly kind: 'stop' };
 

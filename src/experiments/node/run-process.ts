@@ -20,11 +20,10 @@ process.on('message', (message) => {
 });
 
 async function train({ recipe, ...where }: Extract<Order, { kind: 'train' }>): Promise<void> {
-  const { resume, output, threads } = where;
+  const { resume, output } = where;
   const options: RunOptions = {
     ...(resume !== undefined && { resume }),
     ...(output !== undefined && { output }),
-    threads,
     signal: controller.signal,
     onStart: (start) => tell({ kind: 'start', start }),
     onStep: (progress) => tell({ kind: 'step', progress }),

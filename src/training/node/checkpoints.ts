@@ -16,6 +16,8 @@ const PREVIOUS = 'previous.safetensors';
 const BEST = 'best.safetensors';
 /** A last checkpoint that could not be used is set aside under this name. */
 const DAMAGED = 'last.damaged.safetensors';
+/** And one under this name whose values lead to an infinite loss. */
+const DIVERGED = 'last.diverged.safetensors';
 
 /** The key of the metadata under which a checkpoint keeps what it was written with. */
 const VERSIONS = 'fovea.versions';
@@ -99,6 +101,15 @@ async function readWhole(file: string, problems: string[]): Promise<Checkpoint |
 /** Sets a last checkpoint that was passed over aside, so that it never takes the place of the whole one. */
 export async function setDamagedAside(folder: RunFolder): Promise<void> {
   await folder.rename(LAST, DAMAGED);
+}
+
+/**
+ * Sets the newest checkpoint aside, whose values no longer give a finite loss.
+ * @returns its new name
+ */
+export async function setDivergedAside(folder: RunFolder): Promise<string> {
+  await folder.rename(newestCheckpoint(folder), DIVERGED);
+  return DIVERGED;
 }
 
 /** The name of the file that holds the newest checkpoint. */

@@ -59,7 +59,9 @@ export async function evaluateWeights(
   const data = await loadSplit(recipe, 'val');
   const images = { ...data, normalization: normalization ?? data.normalization };
 
-  const runtime = await createRuntime(recipe.device);
+  // A run's own number of threads gives its own figures, bit for bit.
+  const { device, threads } = recipe;
+  const runtime = await createRuntime(device, { ...(threads !== undefined && { threads }) });
   try {
     const evaluator = new Evaluator(runtime, model, images);
     const means = await evaluator.evaluate(await runtime.createState(modelValues(model)), options);

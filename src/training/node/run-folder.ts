@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { existsSync } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { FileError, RequestError } from '../../errors.js';
 import {
@@ -13,6 +13,7 @@ import {
   writeJsonFile,
 } from '../../weights/node/files.js';
 import { makeRecipe, type Recipe, type RecipeInput } from '../recipe.js';
+import { refuseOccupied } from './occupied.js';
 import type { EpochMetrics } from '../metrics.js';
 
 /** What a run is summed up to when it has ended. */
@@ -46,21 +47,11 @@ export class RunFolder {
   /**
    * A new run's folder, with its config.json.
    * @throws FileError if it cannot be written to
-   * @throws RequestError if it already holds a run, or a file that a run would overwrite
+   * @throws RequestError if it already holds a run, or anything else
    */
   static async create(path: string, recipe: Recipe): Promise<RunFolder> {
+    await refuseOccupied(path);
     const folder = new RunFolder(resolve(path));
-    if (folder.has('config.json')) {
-      throw new RequestError(
-        `${path} already holds a run. Continue it with --resume ${path}, or choose another --output.`,
-      );
-    }
-    const inTheWay = RUN_FILES.filter((name) => folder.has(name));
-    if (inTheWay.length > 0) {
-      throw new RequestError(
-        `${path} already has ${inTheWay.join(' and ')}, which the run would overwrite. Choose another --output.`,
-      );
-    }
     await makeFolder(folder.path);
     await folder.writeJson('config.json', recipe);
     return folder;
@@ -129,11 +120,21 @@ export class RunFolder {
   }
 }
 
-/** The first of runs/NAME, runs/NAME-2, runs/NAME-3, ... that is free. */
-export function freeRunFolder(name: string): string {
+/**
+ * Makes the first of runs/NAME, runs/NAME-2, runs/NAME-3, ... that is free.
+ * @throws FileError if it cannot be made
+ */
+export async function makeFreeRunFolder(name: string): Promise<string> {
+  await makeFolder('runs');
   for (let n = 1; ; n++) {
     const path = join('runs', n === 1 ? name : `${name}-${n}`);
-    if (!existsSync(path)) return path;
+    try {
+      await mkdir(path);
+      return path;
+    } catch (error) {
+      // Another program may have been faster.
+      if (!existsSync(path)) throw asFileError(error, 'make the folder', path);
+    }
   }
 }
 

@@ -1,35 +1,41 @@
 /** A training run as `fovea train` does it: a recipe in, a run folder out. */
+import { availableParallelism } from 'node:os';
 import { createModel, type ResNet } from '../../models/index.js';
 import { datasetInfo } from '../../data/catalog.js';
 import { loadDataset } from '../../data/node/load.js';
 import { size, type ImageDataset, type Split } from '../../data/dataset.js';
-import { FileError, FoveaError, RequestError } from '../../errors.js';
+import { RequestError } from '../../errors.js';
 import { cost } from '../../inspect/cost.js';
 import type { OptionValue } from '../../attention/index.js';
+import type { Optimizer } from '../../optim/index.js';
 import { createRuntime } from '../../runtime/node/create.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import { makeFolder } from '../../weights/node/files.js';
+import { withChange, type RateChange } from '../changes.js';
 import { checkTraining } from '../check.js';
 import { bestOf, type EpochMetrics } from '../metrics.js';
 import { optimizerOf, scheduleOf, type Recipe } from '../recipe.js';
 import { initialState } from '../step.js';
-import { Diverged, Interrupted, train, type Position, type StepProgress } from '../train.js';
-import {
-  findCheckpoint,
-  newestCheckpoint,
-  saveCheckpoint,
-  setDamagedAside,
-} from './checkpoints.js';
+import { train, type StepProgress, type TrainOptions } from '../train.js';
+import { findCheckpoint, saveCheckpoint, setDamagedAside, type Found } from './checkpoints.js';
 import { EventWriter } from './event-writer.js';
-import { freeRunFolder, RunFolder, versions, type Summary } from './run-folder.js';
+import { withLock } from './lock.js';
+import { refuseOccupied } from './occupied.js';
+import { makeFreeRunFolder, RunFolder, versions, type Summary } from './run-folder.js';
+import { withWayOn } from './way-on.js';
 
 export interface RunOptions {
   /** Folder of a new run; by default the next free one under runs/. */
   readonly output?: string;
-  /** Folder of a run to continue; its own recipe is used, but for the path of the data if one is given. */
+  /**
+   * Folder of a run to continue. Its own recipe is used, but for the path of the data if one is
+   * given, and for the number of threads if it has none.
+   */
   readonly resume?: string;
+  /** What is to change in a run that is continued, from where it goes on: only towards a lower learning rate. */
+  readonly change?: RateChange;
   /** Asks the run to save and stop. */
   readonly signal?: AbortSignal;
-  /** Threads within one operator. Default: one per core. */
-  readonly threads?: number;
   /** Minutes after which a checkpoint is taken within an epoch too; 0: after every step. Default 10. */
   readonly checkpointMinutes?: number;
   /** Start of the name of a profile by op of the training steps. */
@@ -53,55 +59,146 @@ export interface RunStart {
   readonly notes?: readonly string[];
 }
 
+/** A recipe and what it makes. */
+interface Prepared {
+  readonly recipe: Recipe;
+  readonly model: ResNet;
+  readonly optimizer: Optimizer;
+  readonly data: { readonly train: ImageDataset; readonly val: ImageDataset };
+  readonly parameters: number;
+  readonly macs: number;
+}
+
+/** Where a run that is continued stands. */
+interface Resumed {
+  readonly found: Found | undefined;
+  readonly notes: readonly string[];
+}
+
 /**
  * Trains by a recipe and keeps everything in a run folder: config.json, metrics.jsonl,
  * last.safetensors and previous.safetensors (the two latest checkpoints), best.safetensors, a
- * TensorBoard event file, summary.json.
+ * TensorBoard event file, summary.json. The folder is locked meanwhile.
  * @throws Interrupted after saving, when the signal asked for it
  * @throws Diverged when the loss is no longer finite; the last checkpoint stays
- * @throws RequestError, FileError, DeviceError for what cannot be had
+ * @throws RequestError, FileError, DeviceError for what cannot be had, and if another process is at
+ *   work in the folder
  * @throws FoveaError when a checkpoint cannot be written; the one before it stays
  */
-export async function runTraining(
+export function runTraining(
   given: Recipe,
   options: RunOptions = {},
 ): Promise<{ folder: string; summary: Summary }> {
-  const resumed = options.resume === undefined ? undefined : await RunFolder.open(options.resume);
-  const recipe = resumed ? { ...resumed.recipe, ...(given.data && { data: given.data }) } : given;
+  const { resume } = options;
+  return resume === undefined ? begin(given, options) : goOn(resume, given, options);
+}
+
+async function begin(
+  given: Recipe,
+  options: RunOptions,
+): Promise<{ folder: string; summary: Summary }> {
   // Everything that may be wrong with the request is found before the folder is made.
+  if (options.output !== undefined) await refuseOccupied(options.output);
+  const recipe = { ...given, threads: given.threads ?? defaultThreads() };
+  const prepared = await prepare(recipe);
+  return withRuntime(recipe, async (runtime) => {
+    const path = options.output ?? (await makeFreeRunFolder(runName(recipe)));
+    await makeFolder(path);
+    return withLock(path, async () =>
+      carryOut(runtime, prepared, await RunFolder.create(path, recipe), options),
+    );
+  });
+}
+
+async function goOn(
+  path: string,
+  given: Recipe,
+  options: RunOptions,
+): Promise<{ folder: string; summary: Summary }> {
+  const { folder } = await RunFolder.open(path);
+  return withLock(folder.path, async () => {
+    // Read when nobody else can change it any more.
+    const { recipe: kept } = await RunFolder.open(path);
+    const threads = kept.threads ?? given.threads ?? defaultThreads();
+    const prepared = await prepare({ ...kept, threads, ...(given.data && { data: given.data }) });
+    const { model, optimizer } = prepared;
+    const found = await findCheckpoint(folder, initialState(model, optimizer));
+    const at = found?.checkpoint.position ?? { epoch: 0, iteration: 0 };
+    if (folder.has('summary.json') && at.epoch >= kept.epochs) {
+      throw new RequestError(
+        `The run in ${path} is already complete, with ${kept.epochs} epochs. ` +
+          'For more epochs, begin a new run.',
+      );
+    }
+    const changed = withChange({ ...kept, threads }, options.change ?? {}, at);
+    const notes = [
+      ...(kept.threads === undefined
+        ? [
+            `The run was begun by a version of Fovea that did not write down its number of threads. It goes on with ${threads}, and keeps that number.`,
+          ]
+        : []),
+      ...(found?.notes ?? []),
+      ...(changed.changes === kept.changes ? [] : [lowered(changed)]),
+    ];
+    return withRuntime(changed, async (runtime) => {
+      if (JSON.stringify(changed) !== JSON.stringify(kept)) {
+        await folder.writeJson('config.json', changed);
+      }
+      const recipe = { ...prepared.recipe, changes: changed.changes };
+      return carryOut(runtime, { ...prepared, recipe }, folder, options, { found, notes });
+    });
+  });
+}
+
+/**
+ * Everything that a recipe asks for, checked.
+ * @throws RequestError, FileError for what cannot be had or does not fit
+ */
+async function prepare(recipe: Recipe): Promise<Prepared> {
   const model = buildModel(recipe, datasetInfo(recipe.dataset).classes);
   const optimizer = optimizerOf(recipe);
   const data = await loadData(recipe);
   const { channels, height, width } = data.train;
   const { parameters, macs } = cost(model, [channels, height, width]);
   checkTraining(model, data, { ...recipe, optimizer });
-  const found = resumed && (await findCheckpoint(resumed.folder, initialState(model, optimizer)));
-  const resume = found?.checkpoint;
-  if (resumed?.folder.has('summary.json') && (resume?.position.epoch ?? 0) >= recipe.epochs) {
-    throw new RequestError(
-      `The run in ${options.resume ?? ''} is already complete, with ${recipe.epochs} epochs. ` +
-        'For more epochs, begin a new run.',
-    );
-  }
+  return { recipe, model, optimizer, data, parameters, macs };
+}
 
-  const runtime = await createRuntime(recipe.device, {
-    ...(options.threads !== undefined && { threads: options.threads }),
-  });
-  let events: EventWriter | undefined;
+async function withRuntime<T>(
+  { device, threads }: Recipe,
+  body: (runtime: Runtime) => Promise<T>,
+): Promise<T> {
+  const runtime = await createRuntime(device, { ...(threads !== undefined && { threads }) });
   try {
-    const folder =
-      resumed?.folder ??
-      (await RunFolder.create(options.output ?? freeRunFolder(runName(recipe)), recipe));
-    await folder.removeTemporaryFiles();
-    if (found?.damaged) await setDamagedAside(folder);
-    const done = resume?.position.metrics ?? [];
-    if (resume) await folder.writeMetrics(done);
-    // The last epoch is told again: the run may have been killed before it was.
-    const again = done.at(-1);
-    events = await EventWriter.open(folder.path, resume && { resumeStep: again?.epoch ?? 1 });
-    const writer = events;
+    return await body(runtime);
+  } finally {
+    await runtime.close();
+  }
+}
+
+/** Does what is left of a run, in its folder. */
+async function carryOut(
+  runtime: Runtime,
+  { recipe, model, optimizer, data, parameters, macs }: Prepared,
+  folder: RunFolder,
+  options: RunOptions,
+  resumed?: Resumed,
+): Promise<{ folder: string; summary: Summary }> {
+  const resume = resumed?.found?.checkpoint;
+  await folder.removeTemporaryFiles();
+  if (resumed?.found?.damaged) await setDamagedAside(folder);
+  const done = resume?.position.metrics ?? [];
+  const begunBefore = folder.has('metrics.jsonl');
+  if (resumed && (resume || begunBefore)) await folder.writeMetrics(done);
+  // The last epoch is told again: the run may have been killed before it was.
+  const again = done.at(-1);
+  const events = await EventWriter.open(
+    folder.path,
+    (resume ?? begunBefore) ? { resumeStep: again?.epoch ?? 1 } : undefined,
+  );
+  try {
     const writeCurves = ({ epoch, lr, seconds, images_per_second, ...curves }: EpochMetrics) =>
-      writer.scalars(epoch, { ...curves, lr, images_per_second, seconds });
+      events.scalars(epoch, { ...curves, lr, images_per_second, seconds });
     if (again) await writeCurves(again);
     options.onStart?.({
       recipe,
@@ -110,36 +207,32 @@ export async function runTraining(
       valImages: size(data.val),
       parameters,
       macs,
-      ...(resumed && { resumedAt: resume?.position ?? { epoch: 0, iteration: 0 } }),
-      ...(found && { notes: found.notes }),
+      ...(resumed && {
+        resumedAt: resume?.position ?? { epoch: 0, iteration: 0 },
+        notes: resumed.notes,
+      }),
     });
 
     let saved = resume?.position;
+    let stepsSince = 0;
     const { metrics, overhead } = await train(runtime, model, data, {
-      epochs: recipe.epochs,
-      batchSize: recipe.batchSize,
-      optimizer,
-      schedule: scheduleOf(recipe),
-      seed: recipe.seed,
-      augment: recipe.augment,
-      labelSmoothing: recipe.labelSmoothing,
+      ...trainOptions(recipe, optimizer, options),
       ...(resume && { resume }),
-      ...(options.signal && { signal: options.signal }),
-      ...(options.checkpointMinutes !== undefined && {
-        checkpointMinutes: options.checkpointMinutes,
-      }),
-      ...(options.profile !== undefined && { profile: options.profile }),
-      ...(options.onStep && { onStep: options.onStep }),
+      onStep: (progress) => {
+        if (progress.phase === 'train') stepsSince++;
+        options.onStep?.(progress);
+      },
       onCheckpoint: async (position, state) => {
         await saveCheckpoint(folder, position, await state.read());
         saved = { ...position, metrics: [...position.metrics] };
+        stepsSince = 0;
       },
       onEpoch: async (epochMetrics) => {
         await writeCurves(epochMetrics);
         options.onEpoch?.(epochMetrics);
       },
-    }).catch((error: unknown) => {
-      throw withWayOn(error, folder, saved);
+    }).catch(async (error: unknown) => {
+      throw await withWayOn(error, folder, saved && { position: saved, stepsSince });
     });
 
     const { best, meanBest5 } = bestOf(metrics);
@@ -157,9 +250,41 @@ export async function runTraining(
     await folder.writeJson('summary.json', summary);
     return { folder: folder.path, summary };
   } finally {
-    await events?.close();
-    await runtime.close();
+    await events.close();
   }
+}
+
+/** The change that a run goes on with, in a sentence. */
+function lowered({ changes }: Recipe): string {
+  const { epoch, step, ...rates } = changes.at(-1) ?? {};
+  const list = Object.entries(rates).map(([name, value]) => `${name} ${value}`);
+  return `From epoch ${epoch}, step ${step} on: ${list.join(', ')}. This is written down in config.json.`;
+}
+
+/** What a recipe and the options of its run say to the training loop. */
+function trainOptions(
+  recipe: Recipe,
+  optimizer: Optimizer,
+  { signal, checkpointMinutes, profile }: RunOptions,
+): TrainOptions {
+  const { epochs, batchSize, seed, augment, labelSmoothing } = recipe;
+  return {
+    epochs,
+    batchSize,
+    optimizer,
+    schedule: scheduleOf(recipe),
+    seed,
+    augment,
+    labelSmoothing,
+    ...(signal && { signal }),
+    ...(checkpointMinutes !== undefined && { checkpointMinutes }),
+    ...(profile !== undefined && { profile }),
+  };
+}
+
+/** Threads of a run that is alone on the machine: one per core. */
+export function defaultThreads(): number {
+  return availableParallelism();
 }
 
 /** Both splits of a recipe's data set. */
@@ -202,29 +327,4 @@ export function buildModel(recipe: Recipe, classes: number): ResNet {
 
 function runName({ model, attention, dataset, seed }: Recipe): string {
   return [model, ...(attention === 'none' ? [] : [attention]), dataset, `seed${seed}`].join('-');
-}
-
-/** The error that ended a run, with what is kept of the run and how to go on. */
-function withWayOn(error: unknown, folder: RunFolder, saved: Position | undefined): unknown {
-  const command = `fovea train --resume ${quoted(folder.path)}`;
-  if (error instanceof Interrupted) {
-    return new Interrupted(`${error.message} It is saved; continue with: ${command}`);
-  }
-  const kept =
-    saved === undefined
-      ? 'The run has no checkpoint yet.'
-      : `The checkpoint from after epoch ${saved.epoch}${saved.iteration > 0 ? `, step ${saved.iteration},` : ''} is kept in ${folder.file(newestCheckpoint(folder))}.`;
-  if (error instanceof Diverged) return new Diverged(`${error.message} ${kept}`);
-  // The request was right, the disk was not: not a FileError, which says the opposite.
-  if (error instanceof FileError) {
-    return new FoveaError(`${error.message} ${kept} To go on afterwards: ${command}`, {
-      cause: error,
-    });
-  }
-  return error;
-}
-
-/** A path as a shell takes it. */
-function quoted(path: string): string {
-  return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

@@ -69,6 +69,13 @@ function temporaryName(name: string): string {
   return `.${name.slice(0, 200)}.${randomBytes(6).toString('hex')}.tmp`;
 }
 
+const TEMPORARY = /^\.(.+)\.[0-9a-f]{12}\.tmp$/;
+
+/** Whether a file's name is one that {@link writeFileAtomic} gives while it writes. */
+export function isTemporary(name: string): boolean {
+  return TEMPORARY.test(name);
+}
+
 /**
  * Removes the temporary files that {@link writeFileAtomic} had no time to remove, when its process
  * was killed. Nobody else may be writing in the folder.
@@ -83,7 +90,7 @@ export async function removeTemporaryFiles(
 ): Promise<void> {
   try {
     for (const found of await readdir(folder)) {
-      const name = /^\.(.+)\.[0-9a-f]{12}\.tmp$/.exec(found)?.[1];
+      const name = TEMPORARY.exec(found)?.[1];
       if (name !== undefined && names.includes(name)) await rm(join(folder, found));
     }
   } catch (error) {
