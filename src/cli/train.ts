@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { RequestError } from '../errors.js';
 import { currentSettings, MAY_CHANGE, mayChange, type RateChange } from '../training/changes.js';
@@ -45,6 +45,8 @@ export function trainCommand(): Command {
     const given = recipeFrom(command);
     const recipe = makeRecipe(given);
     if (resume !== undefined) await checkResume(resume, given, output);
+    const place = resume ?? output;
+    if (place !== undefined) await refuseWithinComparison(resolve(place));
     const { lr, gamma, warmupEpochs } = given;
     const change: RateChange = {
       ...(lr !== undefined && { lr }),
@@ -89,7 +91,7 @@ async function checkResume(
   if (output !== undefined) {
     throw new RequestError('--resume goes on in its own folder; leave --output out.');
   }
-  const { folder, recipe } = await RunFolder.open(resume);
+  const { recipe } = await RunFolder.open(resume);
   const now = currentSettings(recipe);
   const changed = Object.entries(given).flatMap(([name, asked]) => {
     const there: unknown = now[name as keyof Recipe];
@@ -104,7 +106,6 @@ async function checkResume(
       `The run in ${resume} has other settings. Continue it without these flags, or with ${MAY_CHANGE}, or start a new run:\n${changed.join('\n')}`,
     );
   }
-  await refuseWithinComparison(folder.path);
 }
 
 /** A comparison that is under way does its runs itself. */

@@ -70,6 +70,9 @@ export const NEXT = 'next:';
 /** What is said of anything that is asked of an engine that was closed. */
 export const CLOSED = 'The runtime was closed. Make a new one with createRuntime.';
 
+/** More threads within one operator than any machine has use for. */
+export const MOST_THREADS = 1024;
+
 /** Sessions that nobody uses any more are kept up to this number: making them anew is slow and leaks. */
 const CACHED_SESSIONS = 8;
 

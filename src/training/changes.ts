@@ -61,13 +61,14 @@ export function withChange(
     );
   }
   const [epoch, step] = [at.epoch + 1, at.iteration + 1];
-  const taken = recipe.changes.filter(
+  const changes = recipe.changes ?? [];
+  const taken = changes.filter(
     (one) => one.epoch > epoch || (one.epoch === epoch && one.step >= step),
   );
   const merged = [...taken, Object.fromEntries(changed)].reduce<RateChange>(
     (all, one) => ({ ...all, ...one }),
     {},
   );
-  const kept = recipe.changes.filter((one) => !taken.includes(one));
+  const kept = changes.filter((one) => !taken.includes(one));
   return makeRecipe({ ...recipe, changes: [...kept, { ...merged, epoch, step }] });
 }

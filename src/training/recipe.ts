@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { RequestError } from '../errors.js';
+import { MOST_THREADS } from '../runtime/engine.js';
 import {
   adamw,
   constantRate,
@@ -71,9 +72,9 @@ export const recipeSchema = z.strictObject({
    * Threads within one operator; results depend on it in their last digits. Default: one per core,
    * found out when a run begins, and kept.
    */
-  threads: count.optional(),
+  threads: count.max(MOST_THREADS).optional(),
   /** What was changed since the run began, in the order of its steps. */
-  changes: z.array(changeSchema).default([]),
+  changes: z.array(changeSchema).min(1).optional(),
 });
 
 /** A complete recipe. */
@@ -122,7 +123,7 @@ export function optimizerOf({ optimizer, momentum, nesterov, weightDecay }: Reci
  * @param iteration within the epoch, from 0
  */
 export function settingsAt(recipe: Recipe, epoch: number, iteration: number): Recipe {
-  const changes = recipe.changes.filter(
+  const changes = (recipe.changes ?? []).filter(
     (one) => one.epoch - 1 < epoch || (one.epoch - 1 === epoch && one.step - 1 <= iteration),
   );
   const rates = changes.map(({ lr, gamma, warmupEpochs }) => ({
@@ -135,7 +136,7 @@ export function settingsAt(recipe: Recipe, epoch: number, iteration: number): Re
 
 /** The learning-rate schedule that a recipe asks for, with its changes. */
 export function scheduleOf(recipe: Recipe): Schedule {
-  const starts = [{ epoch: 1, step: 1 }, ...recipe.changes].map(({ epoch, step }) => ({
+  const starts = [{ epoch: 1, step: 1 }, ...(recipe.changes ?? [])].map(({ epoch, step }) => ({
     epoch: epoch - 1,
     iteration: step - 1,
     schedule: baseSchedule(settingsAt(recipe, epoch - 1, step - 1)),

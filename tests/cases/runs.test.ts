@@ -32,6 +32,15 @@ type Config = Record<string, unknown>;
 const configOf = async (run: string): Promise<Config> =>
   JSON.parse(await readFile(at(run, 'config.json'), 'utf8')) as Config;
 
+const settingsOf = async (comparison: string): Promise<{ recipe: Config }> =>
+  JSON.parse(await readFile(at(comparison, 'compare.json'), 'utf8')) as { recipe: Config };
+
+/** A recipe as version 0.1 wrote it. */
+function asBefore(recipe: Config): Config {
+  const newer = ['threads', 'changes'];
+  return Object.fromEntries(Object.entries(recipe).filter(([name]) => !newer.includes(name)));
+}
+
 async function expectRefusal(args: readonly string[], message: RegExp): Promise<void> {
   const refused = await fovea(args);
   expect(refused.stderr).toMatch(message);
@@ -182,8 +191,7 @@ describe('the number of threads', () => {
       onOutput: when('train 1/4', 'SIGINT'),
     });
     expect(stopped.code).toBe(130);
-    const { threads: _, changes: __, ...old } = await configOf('old');
-    await writeFile(at('old', 'config.json'), JSON.stringify(old));
+    await writeFile(at('old', 'config.json'), JSON.stringify(asBefore(await configOf('old'))));
     const resumed = await fovea(['train', '--resume', 'old', '--threads', '1']);
     expect(resumed.code).toBe(0);
     expect(resumed.stdout).toMatch(/did not write down its number of threads\. It goes on with 1/);
@@ -211,10 +219,7 @@ describe('a comparison', () => {
       await expectSameRun(at('jobs2', 'runs', name), at('jobs1', 'runs', name));
       await expectSameRun(at('changed', 'runs', name), at('jobs1', 'runs', name));
     }
-    const settings = JSON.parse(await readFile(at('jobs1', 'compare.json'), 'utf8')) as {
-      recipe: Config;
-    };
-    const { threads } = settings.recipe;
+    const { threads } = (await settingsOf('jobs1')).recipe;
     expect(threads).toBeGreaterThan(0);
     for (const name of RUNS) {
       expect(await configOf(join('jobs1', 'runs', name))).toMatchObject({ threads });
@@ -230,14 +235,13 @@ describe('a comparison', () => {
       onOutput: when('none-seed1: epoch 1/2', 'SIGINT'),
     });
     expect(stopped.code).toBe(130);
-    const strip = async (file: string, of: (value: Config) => Config): Promise<void> => {
-      const value = JSON.parse(await readFile(file, 'utf8')) as Config;
-      const { threads: _, changes: __, ...rest } = of(value);
-      const whole = of(value) === value ? rest : { ...value, recipe: rest };
-      await writeFile(file, JSON.stringify(whole));
-    };
-    await strip(at('older', 'compare.json'), ({ recipe }) => recipe as Config);
-    await strip(at('older', 'runs', 'none-seed1', 'config.json'), (value) => value);
+    const config = join('older', 'runs', 'none-seed1');
+    await writeFile(at(config, 'config.json'), JSON.stringify(asBefore(await configOf(config))));
+    const settings = await settingsOf('older');
+    await writeFile(
+      at('older', 'compare.json'),
+      JSON.stringify({ ...settings, recipe: asBefore(settings.recipe) }),
+    );
     const { code, stderr } = await fovea([...GRID, '--output', 'older']);
     expect(stderr).toBe('');
     expect(code).toBe(0);

@@ -1,6 +1,6 @@
-import { DeviceError } from '../../errors.js';
+import { DeviceError, RequestError } from '../../errors.js';
 import type { Provider } from '../../tensor/op.js';
-import { Engine } from '../engine.js';
+import { Engine, MOST_THREADS } from '../engine.js';
 import { probe } from '../probe.js';
 
 const DEVICES: readonly Provider[] = ['cpu', 'webgpu', 'cuda'];
@@ -8,12 +8,21 @@ const DEVICES: readonly Provider[] = ['cpu', 'webgpu', 'cuda'];
 /**
  * An engine on onnxruntime-node, in this thread.
  * @param threads threads of one operator; ONNX Runtime's default is one per core
+ * @throws RequestError if that is no number of threads
  * @throws DeviceError if the device does not exist in Node or does not work on this machine; names those that do
  */
 export async function createEngine(provider: Provider, threads?: number): Promise<Engine> {
   if (!DEVICES.includes(provider)) {
     throw new DeviceError(
       `The device '${provider}' does not exist in Node. Devices there: ${DEVICES.join(', ')}.`,
+    );
+  }
+  if (
+    threads !== undefined &&
+    !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)
+  ) {
+    throw new RequestError(
+      `threads is ${threads}; expected a whole number from 1 to ${MOST_THREADS}. Leave it out for one per core.`,
     );
   }
   const ort = await import('onnxruntime-node');

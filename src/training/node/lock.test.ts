@@ -35,7 +35,7 @@ function contender(body: string): {
   let printed = '';
   let hold: () => void;
   const held = new Promise<void>((resolve) => (hold = resolve));
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
     printed += text;
     if (printed.includes('held')) hold();
   });

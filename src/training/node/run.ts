@@ -144,7 +144,7 @@ async function goOn(
       if (JSON.stringify(changed) !== JSON.stringify(kept)) {
         await folder.writeJson('config.json', changed);
       }
-      const recipe = { ...prepared.recipe, changes: changed.changes };
+      const recipe = { ...prepared.recipe, ...(changed.changes && { changes: changed.changes }) };
       return carryOut(runtime, { ...prepared, recipe }, folder, options, { found, notes });
     });
   });
@@ -256,7 +256,7 @@ async function carryOut(
 
 /** The change that a run goes on with, in a sentence. */
 function lowered({ changes }: Recipe): string {
-  const { epoch, step, ...rates } = changes.at(-1) ?? {};
+  const { epoch, step, ...rates } = changes?.at(-1) ?? {};
   const list = Object.entries(rates).map(([name, value]) => `${name} ${value}`);
   return `From epoch ${epoch}, step ${step} on: ${list.join(', ')}. This is written down in config.json.`;
 }
