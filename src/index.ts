@@ -87,8 +87,10 @@ export {
   type TrainOptions,
   type TrainResult,
 } from './training/train.js';
+export { checkTraining, type CheckedOptions } from './training/check.js';
 export { Evaluator, type EvaluateOptions } from './training/evaluator.js';
 export { bestOf, type EpochMetrics, type Means, type Tally } from './training/metrics.js';
+export type { RateChange } from './training/changes.js';
 export {
   makeRecipe,
   optimizerOf,

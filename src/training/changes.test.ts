@@ -35,6 +35,7 @@ describe('a changed recipe', () => {
     expect(same.changes).toEqual([{ epoch: 3, step: 4, lr: 0.1 }]);
     const earlier = withChange(changed, { warmupEpochs: 1 }, { epoch: 0, iteration: 0 });
     expect(earlier.changes).toEqual([{ epoch: 1, step: 1, lr: 0.5, warmupEpochs: 1 }]);
+    // A half way through the warm-up, but for the 1e-8 by which the seed's formula avoids a division by 0.
     expect(rates(earlier, [0, 4])[0]).toBeCloseTo(0.25, 8);
   });
 
