@@ -27,7 +27,12 @@ interface Request {
 interface Reply {
   readonly id: number;
   readonly value?: unknown;
-  readonly error?: { readonly kind: keyof typeof KINDS; readonly message: string };
+  readonly error?: {
+    readonly kind: keyof typeof KINDS;
+    readonly message: string;
+    /** What an error of the library's own said, for whoever wants to know more. */
+    readonly cause?: string;
+  };
 }
 
 /** Classes that cross a port as themselves, the special ones first; minified code keeps no names. */
@@ -47,16 +52,25 @@ export function serveEngine(port: Port, engine: Promise<EngineApi>): void {
     answer().then(
       (value) => port.post({ id, value } satisfies Reply),
       (error: unknown) => {
-        const message = error instanceof Error ? error.message : String(error);
-        port.post({ id, error: { kind: kindOf(error), message } } satisfies Reply);
+        port.post({ id, error: { kind: kindOf(error), ...wordsOf(error) } } satisfies Reply);
       },
     );
   });
 }
 
+function wordsOf(error: unknown): { readonly message: string; readonly cause?: string } {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { message, cause } = error;
+  return { message, ...(cause instanceof Error && { cause: cause.message }) };
+}
+
 function kindOf(error: unknown): keyof typeof KINDS {
   const names = Object.keys(KINDS) as (keyof typeof KINDS)[];
   return names.find((name) => error instanceof KINDS[name]) ?? 'FoveaError';
+}
+
+function asError({ kind, message, cause }: NonNullable<Reply['error']>): Error {
+  return new KINDS[kind](message, cause === undefined ? {} : { cause: new Error(cause) });
 }
 
 /** The buffers under arrays, each once; shared ones need no handing over. */
@@ -86,7 +100,7 @@ export class RemoteEngine implements EngineApi {
       const request = this.waiting.get(id);
       this.waiting.delete(id);
       if (this.waiting.size === 0) this.rest();
-      if (error) request?.reject(new KINDS[error.kind](error.message));
+      if (error) request?.reject(asError(error));
       else request?.resolve(value);
     });
   }

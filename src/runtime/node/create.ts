@@ -4,6 +4,7 @@ import { CLOSED, type EngineApi } from '../engine.js';
 import { RemoteEngine, type Port } from '../port.js';
 import { Runtime, type Device } from '../runtime.js';
 import { createEngine } from './engine.js';
+import { disableTelemetry } from './telemetry.js';
 
 export interface NodeRuntimeOptions {
   /**
@@ -60,6 +61,7 @@ async function start(
   device: Device,
   { worker = true, threads }: NodeRuntimeOptions,
 ): Promise<StartedEngine> {
+  disableTelemetry();
   if (!worker) {
     const engine = await createEngine(device, threads);
     return { engine, close: () => engine.close() };

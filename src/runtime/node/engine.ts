@@ -5,6 +5,12 @@ import { probe } from '../probe.js';
 
 const DEVICES: readonly Provider[] = ['cpu', 'webgpu', 'cuda'];
 
+/** What each device that may be missing needs. */
+const NEEDS: Partial<Record<Provider, string>> = {
+  cuda: 'it needs an NVIDIA GPU with its driver, CUDA 12 with cuDNN 9, and the CUDA libraries of onnxruntime-node, which its install script fetches on Linux (ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node)',
+  webgpu: 'it needs a GPU with a driver for Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS)',
+};
+
 /**
  * An engine on onnxruntime-node, in this thread.
  * @param threads threads of one operator; ONNX Runtime's default is one per core
@@ -26,6 +32,8 @@ export async function createEngine(provider: Provider, threads?: number): Promis
     );
   }
   const ort = await import('onnxruntime-node');
+  // What fails is thrown; ONNX Runtime would write it to the terminal besides.
+  ort.env.logLevel = 'fatal';
   const engine = new Engine(
     ort,
     provider,
@@ -34,6 +42,7 @@ export async function createEngine(provider: Provider, threads?: number): Promis
   const reason = await probe(engine);
   if (reason === undefined) return engine;
   throw new DeviceError(
-    `The device '${provider}' is not to be had on this machine: ${reason}. The device 'cpu' always is.`,
+    `The device '${provider}' does not work on this machine: ${NEEDS[provider] ?? reason}. The device 'cpu' always does.`,
+    { cause: new Error(reason) },
   );
 }
