@@ -3,6 +3,7 @@ import { CommanderError, InvalidArgumentError } from 'commander';
 import { FoveaError, RequestError } from '../errors.js';
 import { scalar } from '../scalar.js';
 import { Interrupted } from '../training/train.js';
+import { print, tell, visibleLine } from './output.js';
 
 /** Exit codes, as documented in `fovea --help`. */
 export const EXIT = { done: 0, failed: 1, badRequest: 2, interrupted: 130 } as const;
@@ -18,14 +19,14 @@ export function report(error: unknown): void {
   // Commander has already printed its own.
   if (error instanceof CommanderError) return;
   if (error instanceof FoveaError) {
-    process.stderr.write(`fovea: ${error.message}\n`);
+    const { message, cause } = error;
+    const why = process.env['FOVEA_DEBUG'] && cause instanceof Error ? cause.message : '';
+    tell(`fovea: ${message}\n${why && `because: ${why}\n`}`);
     return;
   }
   const detail = error instanceof Error ? error : new Error(String(error));
   const trace = process.env['FOVEA_DEBUG'] ? `\n${detail.stack ?? ''}` : '';
-  process.stderr.write(
-    `fovea: an internal error: ${detail.message}. Set FOVEA_DEBUG=1 for details.${trace}\n`,
-  );
+  tell(`fovea: an internal error: ${detail.message}. Set FOVEA_DEBUG=1 for details.${trace}\n`);
 }
 
 /** A parser for commander: a whole number of at least `least`. */
@@ -66,8 +67,8 @@ export function imageShape(text: string): number[] {
   return shape;
 }
 
-/** A parser for commander: `ratio=8,bias=false` as an object of numbers, booleans and strings. */
-export function settings(text: string): Record<string, number | boolean | string> {
+/** A parser for commander: `ratio=8,bias=false` as an object; see {@link scalar}. */
+export function settings(text: string): Record<string, ReturnType<typeof scalar>> {
   const entries = text.split(',').map((part) => {
     const [name, value] = part.split('=').map((piece) => piece.trim());
     if (!name || value === undefined || value === '') {
@@ -78,15 +79,15 @@ export function settings(text: string): Record<string, number | boolean | string
   return Object.fromEntries(entries);
 }
 
-/** Prints an answer for a program. */
+/** Prints an answer for a program. What is not to be seen in it is escaped, as JSON has it too. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  print(`${JSON.stringify(value, null, 2)}\n`);
 }
 
 /** Lines of a table, its columns as wide as they need; numbers stand on the right. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
   const texts = rows.map((row) =>
-    row.map((cell) => (typeof cell === 'number' ? grouped(cell) : cell)),
+    row.map((cell) => (typeof cell === 'number' ? grouped(cell) : visibleLine(cell))),
   );
   const widths = (texts[0] ?? []).map((_, column) =>
     Math.max(...texts.map((row) => row[column]?.length ?? 0)),
@@ -131,7 +132,7 @@ export async function interruptible<T>(
       process.kill(process.pid, 'SIGINT');
       return;
     }
-    process.stderr.write(`\n${saying}\n`);
+    tell(`\n${saying}\n`);
     controller.abort();
   };
   for (const signal of signals) process.on(signal, stop);

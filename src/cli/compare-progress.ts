@@ -6,6 +6,7 @@ import type { EpochMetrics } from '../training/metrics.js';
 import type { RunStart } from '../training/node/run.js';
 import type { StepProgress } from '../training/train.js';
 import { counted } from '../experiments/report/format.js';
+import { print } from './output.js';
 import { duration } from './progress.js';
 
 /** A run under way. */
@@ -32,8 +33,7 @@ export class CompareProgress {
 
   constructor(
     private readonly terminal = process.stdout.isTTY,
-    private readonly write: (line: string) => void = (line) =>
-      void process.stdout.write(`${line}\n`),
+    private readonly write: (line: string) => void = (line) => print(`${line}\n`),
   ) {}
 
   /** To be handed to the comparison. */

@@ -6,6 +6,7 @@ import type { WrittenReport } from '../experiments/node/report.js';
 import { parseVariants } from '../experiments/settings.js';
 import { interruptible, printJson, whole } from './command.js';
 import { CompareProgress } from './compare-progress.js';
+import { print, tell } from './output.js';
 import { addSharedRecipeOptions, sharedRecipeFrom } from './recipe-options.js';
 import { reportSummary } from './report-summary.js';
 
@@ -52,14 +53,14 @@ export function compareCommand(): Command {
       recipe,
     });
     const progress = json
-      ? new CompareProgress(false, (line) => void process.stderr.write(`${line}\n`))
+      ? new CompareProgress(false, (line) => tell(`${line}\n`))
       : new CompareProgress();
     const written = await interruptible(
       (signal) => carryOut(comparison, { signal, jobs, data: recipe.data }, progress),
       'Stopping after the steps that are under way, and saving. Press Ctrl-C again to stop at once.',
     ).finally(() => comparison.close());
     if (json) printJson(written.report);
-    else process.stdout.write(`\n${reportSummary(written)}`);
+    else print(`\n${reportSummary(written)}`);
     refuseFailures(written);
   });
 }

@@ -1,10 +1,13 @@
-import { extname } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { RequestError } from '../errors.js';
+import { FoveaError, RequestError } from '../errors.js';
 import { formatShape } from '../tensor/shape.js';
-import { convertWeights, type Converted } from '../weights/node/convert.js';
+import { convertWeights, type Converted, type ConvertOptions } from '../weights/node/convert.js';
+import { makeFolder } from '../weights/node/files.js';
 import { nameMaps } from '../weights/names.js';
-import { grouped, printJson, table } from './command.js';
+import { EXIT, grouped, printJson, table } from './command.js';
+import { filesOf, type FileKind } from './files.js';
+import { print, tell, visibleLine } from './output.js';
 import { addNamesOption } from './weights-options.js';
 
 interface ConvertFlags {
@@ -14,15 +17,21 @@ interface ConvertFlags {
   readonly json?: boolean;
 }
 
+const WEIGHTS: FileKind = {
+  what: 'file of weights',
+  extensions: ['pt', 'pth', 'th', 'ckpt', 'bin', 'safetensors'],
+};
+
 export function convertCommand(): Command {
   const command = new Command('convert')
     .summary('weights of PyTorch and safetensors, into safetensors')
     .description(
       'List the weights in a PyTorch (.pt, .pth) or safetensors file and, if a second file is named, ' +
-        'write them there as safetensors. Nothing that is in the file is executed.',
+        'write them there as safetensors. Nothing that is in the file is executed. Of a folder or a ' +
+        'quoted pattern, all files, and the second name is a folder for what comes of them.',
     )
-    .argument('<in>', 'the file to read')
-    .argument('[out]', 'the safetensors file to write');
+    .argument('<in>', 'the file to read; a folder or a pattern for several')
+    .argument('[out]', 'the safetensors file to write; for several a folder');
   addNamesOption(command)
     .option('--reverse', 'apply --names backwards, from our names to theirs')
     .option('--part <key>', 'of a PyTorch checkpoint: the part that the weights are')
@@ -32,24 +41,72 @@ export function convertCommand(): Command {
     if (reverse && names === undefined) {
       throw new RequestError('--reverse turns a name map round: give one with --names.');
     }
-    if (to !== undefined && extname(to) !== '.safetensors') {
-      throw new RequestError(
-        `Only safetensors files are written: call it ${to.slice(0, to.length - extname(to).length)}.safetensors instead of ${to}.`,
-      );
-    }
-    const converted = await convertWeights(from, to, {
+    const options: ConvertOptions = {
       ...(names && { names: nameMaps[names] }),
       reverse,
       ...(part !== undefined && { part }),
-    });
+    };
+    const files = await filesOf([from], WEIGHTS);
+    if (files.length > 1 || files[0] !== from) {
+      await convertAll(files, to, options, json);
+      return;
+    }
+    if (to !== undefined && extname(to) !== '.safetensors') {
+      throw new RequestError(
+        `Only safetensors files are written: call it ${stem(to)}.safetensors instead of ${to}.`,
+      );
+    }
+    const converted = await convertWeights(from, to, options);
     if (json) printJson(converted);
-    else process.stdout.write(said(converted));
+    else print(said(converted));
   });
+}
+
+/** One file after the other; what is wrong with one does not stop the others. */
+async function convertAll(
+  files: readonly string[],
+  folder: string | undefined,
+  options: ConvertOptions,
+  json: boolean | undefined,
+): Promise<void> {
+  const targets = files.map((file) =>
+    folder === undefined ? undefined : join(folder, `${basename(stem(file))}.safetensors`),
+  );
+  const twice = targets.findIndex((to, i) => to !== undefined && targets.indexOf(to) !== i);
+  if (twice !== -1) {
+    const first = files[targets.indexOf(targets[twice])] ?? '';
+    throw new RequestError(
+      `${first} and ${files[twice] ?? ''} would both become ${targets[twice] ?? ''}. Convert them one by one.`,
+    );
+  }
+  const own = files.find((file, i) => resolve(file) === resolve(targets[i] ?? ''));
+  if (own !== undefined) {
+    throw new RequestError(`${own} would be written over. Choose another folder than its own.`);
+  }
+  if (folder !== undefined) await makeFolder(folder);
+  const all: Converted[] = [];
+  for (const [i, file] of files.entries()) {
+    try {
+      const converted = await convertWeights(file, targets[i], options);
+      all.push(converted);
+      if (!json) print(`${said(converted)}\n`);
+    } catch (error) {
+      if (!(error instanceof FoveaError)) throw error;
+      tell(`fovea: ${error.message}\n`);
+      process.exitCode = EXIT.badRequest;
+    }
+  }
+  if (json) printJson(all);
+}
+
+/** A file's path without its extension. */
+function stem(file: string): string {
+  return file.slice(0, file.length - extname(file).length);
 }
 
 function said({ from, to, format, part, tensors, metadata, leftOut }: Converted): string {
   const values = tensors.reduce((total, tensor) => total + tensor.values, 0);
-  const beside = Object.entries(metadata).map(([name, value]) => `${name}: ${shortened(value)}\n`);
+  const beside = Object.entries(metadata).map(([name, value]) => `${visibleLine(`${name}: ${shortened(value)}`)}\n`);
   return (
     table([
       ['name', 'values', 'type', 'shape'],

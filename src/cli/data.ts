@@ -6,6 +6,7 @@ import { downloadDataset, type DownloadProgress } from '../data/node/index.js';
 import { RequestError } from '../errors.js';
 import { Interrupted } from '../training/train.js';
 import { interruptible } from './command.js';
+import { print } from './output.js';
 
 interface DataFlags {
   readonly data: string;
@@ -42,7 +43,7 @@ export function dataCommand(): Command {
         (signal) => download(id, data, { layout, signal, ...(url !== undefined && { url }) }),
         'Stopping. What has come stays; the same command goes on from there.',
       );
-      process.stdout.write(`${id}: ${changed ? 'unpacked to' : 'already in'} ${folder}\n`);
+      print(`${id}: ${changed ? 'unpacked to' : 'already in'} ${folder}\n`);
     }
   });
 }
@@ -59,7 +60,7 @@ async function download(
       logUpdate(line);
     } else if (performance.now() - lastPlain > PLAIN_INTERVAL_MS) {
       lastPlain = performance.now();
-      process.stdout.write(`${line}\n`);
+      print(`${line}\n`);
     }
   };
   try {

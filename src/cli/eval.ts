@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { evaluateWeights } from '../training/node/evaluate.js';
 import { grouped, printJson } from './command.js';
+import { print } from './output.js';
 import { addDataOptions, addDeviceOption, addModelOptions, recipeFrom } from './recipe-options.js';
 import { addWeightsOptions, weightsRequest, type WeightsFlags } from './weights-options.js';
 
@@ -39,7 +40,7 @@ export function evalCommand(): Command {
       return;
     }
     const { loss, top1, top5, images } = figures;
-    process.stdout.write(
+    print(
       `${request.weights} on ${grouped(images)} validation images of ${dataset}\n` +
         `loss ${loss.toFixed(4)}  top-1 ${top1.toFixed(2)} %  top-5 ${top5.toFixed(2)} %\n`,
     );

@@ -5,11 +5,13 @@ import { explainRun } from '../experiments/node/explain.js';
 import type { Place } from '../inspect/views.js';
 import type { Recipe } from '../training/recipe.js';
 import { EXIT, number, printJson, table, whole, wholeList } from './command.js';
+import { filesOf, type FileKind } from './files.js';
 import {
   addNormalizationOptions,
   normalizationFrom,
   type NormalizationFlags,
 } from './normalization-options.js';
+import { print, tell } from './output.js';
 import { addDeviceOption } from './recipe-options.js';
 
 interface ExplainFlags extends NormalizationFlags {
@@ -27,6 +29,11 @@ interface ExplainFlags extends NormalizationFlags {
   readonly json?: boolean;
 }
 
+const IMAGES: FileKind = {
+  what: 'image',
+  extensions: ['png', 'jpg', 'jpeg', 'webp'],
+};
+
 export function explainCommand(): Command {
   const command = new Command('explain')
     .summary('what a trained network looks at, as pictures')
@@ -43,7 +50,7 @@ export function explainCommand(): Command {
         .choices(['best', 'last'])
         .default('best'),
     )
-    .option('--images <file...>', 'image files: PNG, JPEG or WebP')
+    .option('--images <file...>', 'PNG, JPEG or WebP files, folders of them, or\nquoted patterns')
     .option(
       '--dataset [indices]',
       "some of the run's validation images, as 0,3,17\n(default: the first --count)",
@@ -78,14 +85,17 @@ export function explainCommand(): Command {
     const indices = Array.isArray(dataset) ? (dataset as number[]) : undefined;
     const explanation = await explainRun(run, {
       ...flags,
-      images: images ?? indices ?? Array.from({ length: count }, (_, i) => i),
+      images:
+        (images && (await filesOf(images, IMAGES))) ??
+        indices ??
+        Array.from({ length: count }, (_, i) => i),
       ...(query && { queries: query }),
       ...normalizationFrom({ ...(mean && { mean }), ...(std && { std }) }),
       ...(command.getOptionValueSource('device') === 'cli' && { device }),
     });
     if (json) printJson(explanation);
-    else process.stdout.write(said(explanation, flags.output ?? `${run}/explanation`));
-    for (const problem of explanation.problems ?? []) process.stderr.write(`fovea: ${problem}\n`);
+    else print(said(explanation, flags.output ?? `${run}/explanation`));
+    for (const problem of explanation.problems ?? []) tell(`fovea: ${problem}\n`);
     if (explanation.problems) process.exitCode = EXIT.badRequest;
   });
 }

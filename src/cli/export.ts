@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { exportWeights, type Exported } from '../training/node/export.js';
 import { grouped, imageShape, printJson, whole } from './command.js';
+import { print } from './output.js';
 import { addDatasetOption, addModelOptions, recipeFrom } from './recipe-options.js';
 import { addWeightsOptions, weightsRequest, type WeightsFlags } from './weights-options.js';
 
@@ -49,7 +50,7 @@ export function exportCommand(): Command {
       ...(input && { image: input }),
     });
     if (json) printJson(exported);
-    else process.stdout.write(said(exported));
+    else print(said(exported));
   });
 }
 

@@ -12,6 +12,7 @@ import { explainCommand } from './explain.js';
 import { exportCommand } from './export.js';
 import { listCommand } from './list.js';
 import { reportCommand } from './report.js';
+import { print, tell } from './output.js';
 import { trainCommand } from './train.js';
 import { verifyCommand } from './verify.js';
 
@@ -32,6 +33,7 @@ const program = new Command('fovea')
   .helpOption('-h, --help', 'show this help')
   .helpCommand('help [command]', 'show the help of a command')
   .showSuggestionAfterError()
+  .configureOutput({ writeOut: print, writeErr: tell })
   .showHelpAfterError('(add --help for all flags)')
   .addHelpText(
     'after',

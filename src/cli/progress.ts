@@ -3,6 +3,7 @@ import logUpdate from 'log-update';
 import type { EpochMetrics } from '../training/metrics.js';
 import type { RunStart } from '../training/node/run.js';
 import type { StepProgress } from '../training/train.js';
+import { print } from './output.js';
 
 /** Without a terminal, a line at most this often, so that logs stay short. */
 const PLAIN_INTERVAL_MS = 30_000;
@@ -19,8 +20,7 @@ export class TrainingProgress {
    */
   constructor(
     private readonly columns = process.stdout.isTTY ? process.stdout.columns : 0,
-    private readonly write: (line: string) => void = (line) =>
-      void process.stdout.write(`${line}\n`),
+    private readonly write: (line: string) => void = (line) => print(`${line}\n`),
   ) {}
 
   private get terminal(): boolean {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { writeReport } from '../experiments/node/report.js';
 import { printJson } from './command.js';
+import { print } from './output.js';
 
 export function reportCommand(): Command {
   const command = new Command('report')
@@ -15,6 +16,6 @@ export function reportCommand(): Command {
     const { report, page } = await writeReport(folder);
     if (json) return printJson(report);
     const { done, planned } = report;
-    process.stdout.write(`${done} of ${planned} runs done. The report is in ${page}\n`);
+    print(`${done} of ${planned} runs done. The report is in ${page}\n`);
   });
 }

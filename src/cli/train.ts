@@ -8,6 +8,7 @@ import { lockFolder } from '../training/node/lock.js';
 import { RunFolder } from '../training/node/run-folder.js';
 import { runTraining } from '../training/node/run.js';
 import { interruptible, number, printJson } from './command.js';
+import { print, tell } from './output.js';
 import { TrainingProgress } from './progress.js';
 import { addRecipeOptions, flagOf, recipeFrom } from './recipe-options.js';
 
@@ -54,7 +55,7 @@ export function trainCommand(): Command {
       ...(warmupEpochs !== undefined && { warmupEpochs }),
     };
     const progress = json
-      ? new TrainingProgress(0, (line) => void process.stderr.write(`${line}\n`))
+      ? new TrainingProgress(0, (line) => tell(`${line}\n`))
       : new TrainingProgress();
     const { folder, summary } = await interruptible((signal) =>
       runTraining(recipe, {
@@ -72,7 +73,7 @@ export function trainCommand(): Command {
       printJson({ folder, ...summary });
       return;
     }
-    process.stdout.write(
+    print(
       `Best top-1 ${summary.best_top1.toFixed(2)} %, mean of the best five epochs ${summary.mean_best5_top1.toFixed(2)} %.\n` +
         `Everything is in ${folder}\n`,
     );

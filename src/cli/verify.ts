@@ -6,12 +6,16 @@ import type { Device } from '../runtime/runtime.js';
 import { compareGoldenLoop, GOLDEN_LOOP } from '../training/golden-loop.js';
 import { readFileChecked } from '../weights/node/files.js';
 import { EXIT, grouped, printJson, table } from './command.js';
+import { filesOf, type FileKind } from './files.js';
+import { print } from './output.js';
 import { addDeviceOption } from './recipe-options.js';
 
 interface VerifyFlags {
   readonly device: Device;
   readonly json?: boolean;
 }
+
+const GOLDEN_CASES: FileKind = { what: 'golden case', extensions: ['safetensors'] };
 
 /** Kinds of tensors in the order in which they are printed. */
 const KINDS = ['eval', 'attn', 'train', 'state', 'grad'] as const;
@@ -22,7 +26,10 @@ export function verifyCommand(): Command {
     .description(
       'Runs golden cases, modules as PyTorch computed them, in eval, training and backward,\nand compares every number.',
     )
-    .argument('<file...>', 'golden cases, one safetensors file each');
+    .argument(
+      '<file...>',
+      'golden cases, one safetensors file each; a folder\nstands for all in it, and quoted patterns do too',
+    );
   addDeviceOption(command)
     .option('--json', 'print the results as JSON')
     .addHelpText(
@@ -31,10 +38,11 @@ export function verifyCommand(): Command {
     );
   return command.action(async (files: readonly string[]) => {
     const { device, json } = command.opts<VerifyFlags>();
+    const cases = await filesOf(files, GOLDEN_CASES);
     const runtime = await createRuntime(device);
     const results: Verification[] = [];
     try {
-      for (const file of files) {
+      for (const file of cases) {
         const read = () => readFileChecked(file);
         const loop = { [GOLDEN_LOOP]: compareGoldenLoop };
         results.push(await verifyCase(file, read, runtime, loop));
@@ -43,7 +51,7 @@ export function verifyCommand(): Command {
       await runtime.close();
     }
     if (json) printJson(results);
-    else process.stdout.write(asText(results));
+    else print(asText(results));
     if (results.some(({ status }) => status !== 'pass')) process.exitCode = EXIT.failed;
   });
 }
