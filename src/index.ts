@@ -41,7 +41,12 @@ export {
   type StoredTensor,
 } from './weights/safetensors.js';
 export { isPytorch, readPytorch, type PytorchFile } from './weights/pytorch.js';
-export { exportOnnx, exposedNames, type ExportOptions } from './weights/export-onnx.js';
+export {
+  exportOnnx,
+  exposedNames,
+  type ExportOptions,
+  type InputShapes,
+} from './weights/export-onnx.js';
 export * from './inspect/cost.js';
 export * from './inspect/run-once.js';
 export * from './inspect/trace.js';

@@ -1,10 +1,9 @@
-import { record } from '../nn/context.js';
-import type { Layer } from '../nn/module.js';
+import type { Module } from '../nn/module.js';
 import { Parameter } from '../nn/parameter.js';
-import { input } from '../ops/index.js';
 import { elementCount, type Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { topologicalOrder } from '../tensor/walk.js';
+import { traceForward } from './trace.js';
 
 /** What one input costs a model in a forward pass. */
 export interface Cost {
@@ -18,10 +17,9 @@ export interface Cost {
  * Counts a model's parameters and multiply-accumulates.
  * @param inputShape of one input without its batch axis, [C, H, W]
  */
-export function cost(model: Layer, inputShape: Shape): Cost {
-  model.assignPaths();
-  const { output } = record(false, () => model.forward(input('x', [1, ...inputShape])));
-  return { parameters: model.parameterCount(), macs: multiplyAccumulates([output]) };
+export function cost(model: Module, inputShape: Shape): Cost {
+  const { outputs } = traceForward(model, [[1, ...inputShape]]);
+  return { parameters: model.parameterCount(), macs: multiplyAccumulates(outputs) };
 }
 
 /** What one layer costs. */
@@ -38,11 +36,10 @@ export interface LayerCost extends Cost {
  * Counts every layer of a model that has parameters or multiplies, in the order of the forward pass.
  * @param inputShape of one input without its batch axis, [C, H, W]
  */
-export function layerCosts(model: Layer, inputShape: Shape): LayerCost[] {
-  model.assignPaths();
-  const { output } = record(false, () => model.forward(input('x', [1, ...inputShape])));
+export function layerCosts(model: Module, inputShape: Shape): LayerCost[] {
+  const { outputs } = traceForward(model, [[1, ...inputShape]]);
   const nodesOf = new Map<string, Tensor[]>();
-  for (const node of topologicalOrder([output])) {
+  for (const node of topologicalOrder(outputs)) {
     const nodes = nodesOf.get(node.scope) ?? [];
     nodesOf.set(node.scope, [...nodes, node]);
   }

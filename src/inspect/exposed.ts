@@ -2,6 +2,7 @@
 import { RequestError } from '../errors.js';
 import { record } from '../nn/context.js';
 import type { Layer } from '../nn/module.js';
+import { singleOutput } from '../nn/outputs.js';
 import { input } from '../ops/index.js';
 import { sameShape, type Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -73,7 +74,9 @@ export interface Inside {
  */
 export function lookInside(model: Layer, images: Tensor): Inside {
   model.assignPaths();
-  const { output: logits, record: left } = record(false, () => model.forward(images));
+  const { output: logits, record: left } = record(false, () =>
+    singleOutput(model, model.forward(images)),
+  );
   const nodes = topologicalOrder([logits, ...left.exposed.values()]);
   const taller = shapesOfTaller(model, images.shape);
   const exposed = [...left.exposed].flatMap(([path, tensor]) => {

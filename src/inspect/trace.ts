@@ -2,6 +2,7 @@
 import { record } from '../nn/context.js';
 import { ModuleList } from '../nn/layers/container.js';
 import type { Module } from '../nn/module.js';
+import { forwardOf } from '../nn/outputs.js';
 import { input } from '../ops/index.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -31,9 +32,6 @@ export interface TraceStep {
   readonly exposes?: string;
 }
 
-/** A forward pass, whatever it takes and returns. */
-type Forward = (...inputs: readonly Tensor[]) => Tensor | readonly Tensor[];
-
 const INPUT_NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
 /** Runs a module's forward pass without values. Inputs are called x, or a, b, c, .. if there are several. */
@@ -41,9 +39,8 @@ export function traceForward(module: Module, shapes: readonly Shape[]): Trace {
   module.assignPaths();
   const names = shapes.length === 1 ? ['x'] : INPUT_NAMES;
   const inputs = shapes.map((shape, i) => input(names[i] ?? `input ${i}`, shape));
-  const { output, record: left } = record(false, () => (module.forward as Forward)(...inputs));
-  const outputs = 'op' in output ? [output] : output;
-  return { module, inputs, outputs, exposed: left.exposed };
+  const { output, record: left } = record(false, () => forwardOf(module, inputs));
+  return { module, inputs, outputs: [...output.values()], exposed: left.exposed };
 }
 
 /** Some nodes of the graph that are shown as one. */

@@ -4,7 +4,9 @@ import { withScope } from '../tensor/scope.js';
 import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
 import type { TensorData } from '../tensor/op.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { describeValue } from '../describe-value.js';
 import { forwardRecord } from './context.js';
+import { nameOf } from './outputs.js';
 import { Buffer, Parameter } from './parameter.js';
 
 /** One entry of a state_dict. Integers are int64 in PyTorch and bigints here. */
@@ -20,21 +22,14 @@ export type StateDict = Map<string, StateEntry>;
  * A part of a network: parameters, buffers, other modules, and `forward`, which builds a graph.
  *
  * Properties that hold a Parameter, a Buffer or a Module are found by themselves; their names,
- * joined by dots, are the names of the state_dict. Call `forward` directly: it runs inside the
- * module's scope, so errors, exposed maps and profiles know the module's path.
+ * joined by dots, are the names of the state_dict. Call `forward` directly: in a model that is
+ * traced it runs inside the module's scope, so errors, exposed maps and profiles know its path.
  */
 export abstract class Module {
   /** Where the module stands in its model (`layer1.0.bn2`); empty for the model itself. Set by {@link assignPaths}. */
   path = '';
 
-  constructor() {
-    const forward = this.forward.bind(this);
-    Object.defineProperty(this, 'forward', {
-      value: (...inputs: never[]) => withScope(this.path, () => forward(...inputs)),
-    });
-  }
-
-  /** Builds the module's part of the graph. */
+  /** Builds the module's part of the graph. A method, or a property that holds a function. */
   abstract forward(...inputs: never[]): unknown;
 
   /** Makes an inner tensor (a gate, an attention map) visible under `path.name`; returns it unchanged. */
@@ -87,9 +82,32 @@ export abstract class Module {
     return this.parameters().reduce((total, p) => total + p.tensor.size, 0);
   }
 
-  /** Tells every module inside where it stands. Called by whatever traces a model. */
+  /**
+   * Tells every module inside where it stands, and lets its forward run in that scope. Called by
+   * whatever traces a model.
+   * @throws RequestError for a module without a forward
+   */
   assignPaths(prefix = ''): void {
-    for (const [path, module] of this.namedModules(prefix)) module.path = path;
+    for (const [path, module] of this.namedModules(prefix)) {
+      module.path = path;
+      module.scopeForward();
+    }
+  }
+
+  private scopeForward(): void {
+    const { forward } = this as { readonly forward: unknown };
+    if (typeof forward !== 'function') {
+      throw new RequestError(
+        `${nameOf(this)} has no forward, the function that builds its part of the graph.`,
+      );
+    }
+    if (scoped.has(forward)) return;
+    const inScope = (...inputs: never[]): unknown =>
+      withScope(this.path, () => requireGraph(this, forward.apply(this, inputs)));
+    // So that it still tells how many inputs it takes.
+    Object.defineProperty(inScope, 'length', { value: forward.length });
+    scoped.add(inScope);
+    Object.defineProperty(this, 'forward', { value: inScope, writable: true, configurable: true });
   }
 
   /**
@@ -170,6 +188,21 @@ export abstract class Module {
     }
     return this;
   }
+}
+
+/** Forward functions that run in the scope of their module. */
+const scoped = new WeakSet<object>();
+
+/** Refuses what no forward pass can mean to return, where it happens and not at the next op. */
+function requireGraph(module: Module, returned: unknown): unknown {
+  if (typeof returned === 'object' && returned !== null && !(returned instanceof Promise)) {
+    return returned;
+  }
+  const hint =
+    returned instanceof Promise ? ' It builds a graph and has nothing to wait for: no async.' : '';
+  throw new RequestError(
+    `${nameOf(module)}.forward returned ${describeValue(returned)} instead of a Tensor.${hint}`,
+  );
 }
 
 /** A module that takes one tensor and returns one: what Sequential chains. */

@@ -49,7 +49,7 @@ export class Parameter {
 /** Values that a module keeps but does not learn, such as running statistics. */
 export class Buffer {
   readonly tensor: Tensor;
-  data: Float32Array | Int32Array;
+  private values: Float32Array | Int32Array | undefined;
 
   constructor(
     readonly shape: Shape,
@@ -57,12 +57,21 @@ export class Buffer {
     private readonly initial = 0,
   ) {
     this.tensor = input('buffer', shape, dtype);
-    this.data = this.initialValues();
+  }
+
+  /** The current values, row-major. They take no memory before somebody asks for them. */
+  get data(): Float32Array | Int32Array {
+    this.values ??= this.initialValues();
+    return this.values;
+  }
+
+  set data(values: Float32Array | Int32Array) {
+    this.values = values;
   }
 
   /** Back to the values that it started with. */
   reset(): void {
-    this.data = this.initialValues();
+    this.values = undefined;
   }
 
   private initialValues(): Float32Array | Int32Array {

@@ -74,17 +74,31 @@ function filled({ dims, dataType, rawData }: TensorProto): boolean {
 }
 
 /** Runs an ONNX file on one input after the other, on the CPU, with ONNX Runtime's own settings. */
-export async function runOnnxFile(
+export function runOnnxFile(
   bytes: Uint8Array,
   inputName: string,
   inputs: readonly NdArray[],
 ): Promise<Record<string, NdArray>[]> {
+  return runOnnxFeeds(
+    bytes,
+    inputs.map((input) => ({ [inputName]: input })),
+  );
+}
+
+/** The same for a file of several inputs. */
+export async function runOnnxFeeds(
+  bytes: Uint8Array,
+  feeds: readonly Readonly<Record<string, NdArray>>[],
+): Promise<Record<string, NdArray>[]> {
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 3 });
   try {
     const results: Record<string, NdArray>[] = [];
-    for (const { data, shape } of inputs) {
-      const fed = new OrtTensor('float32', Float32Array.from(data), [...shape]);
-      const outputs = await session.run({ [inputName]: fed });
+    for (const arrays of feeds) {
+      const fed = Object.entries(arrays).map(([name, { data, shape }]) => [
+        name,
+        new OrtTensor('float32', Float32Array.from(data), [...shape]),
+      ]);
+      const outputs = await session.run(Object.fromEntries(fed) as Record<string, OrtTensor>);
       results.push(
         Object.fromEntries(
           Object.entries(outputs).map(([name, value]) => [

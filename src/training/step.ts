@@ -7,6 +7,7 @@ import { gradients } from '../autodiff/gradients.js';
 import { crossEntropy } from '../losses/index.js';
 import { record, type Noise } from '../nn/context.js';
 import type { Layer } from '../nn/module.js';
+import { singleOutput } from '../nn/outputs.js';
 import { input } from '../ops/index.js';
 import type { Optimizer } from '../optim/index.js';
 import type { StatefulGraph } from '../runtime/runtime.js';
@@ -44,7 +45,7 @@ export function trainingStep(
   const images = input('images', [batchSize, ...imageShape]);
   const labels = input('labels', [batchSize], 'int32');
   const { output, record: forward } = record(true, () => {
-    const logits = model.forward(images);
+    const logits = singleOutput(model, model.forward(images));
     return { logits, loss: crossEntropy(logits, labels, { labelSmoothing }) };
   });
   const { logits, loss } = output;
@@ -115,7 +116,7 @@ export function evaluationStep(
   const images = input('images', [batchSize, ...imageShape]);
   const labels = input('labels', [batchSize], 'int32');
   const { output } = record(false, () => {
-    const logits = model.forward(images);
+    const logits = singleOutput(model, model.forward(images));
     return { logits, losses: crossEntropy(logits, labels, { reduction: 'none' }) };
   });
   return { inputs: { images, labels }, outputs: output, state: modelState(model) };

@@ -2,6 +2,7 @@
 import { FoveaError } from '../../errors.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { Module, type Layer } from '../module.js';
+import { singleOutput } from '../outputs.js';
 
 /**
  * Layers one after the other; without layers, the identity. Their names in the state_dict are their
@@ -26,7 +27,7 @@ export class Sequential extends Module implements Iterable<Layer> {
   }
 
   override forward(x: Tensor): Tensor {
-    return this.#layers.reduce((value, layer) => layer.forward(value), x);
+    return this.#layers.reduce((value, layer) => singleOutput(layer, layer.forward(value)), x);
   }
 }
 
