@@ -15,7 +15,11 @@ function tolerance(name: string): number {
  * @returns possibly none
  */
 export function nearest(name: string, candidates: Iterable<string>, limit = 3): string[] {
-  const plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+  // A program without types may have asked for anything.
+  const plain = (text: unknown): string =>
+    String(text)
+      .toLowerCase()
+      .replace(/[^a-z0-9]/g, '');
   const wanted = plain(name);
   const scored: { candidate: string; distance: number }[] = [];
   for (const candidate of candidates) {

@@ -27,8 +27,13 @@ export interface AttentionEntry {
   /**
    * Options that follow from the size of the maps, for a mechanism that is made for maps of one size.
    * Default: none do.
+   * @param given the other options, where they differ from the defaults
    */
-  optionsFor(height: number, width: number): Readonly<Record<string, OptionValue>>;
+  optionsFor(
+    height: number,
+    width: number,
+    given?: Readonly<Record<string, OptionValue>>,
+  ): Readonly<Record<string, OptionValue>>;
   /** Builds the module for feature maps [B, channels, H, W]; all options are given. */
   create(channels: number, options: Readonly<Record<string, OptionValue>>): Module;
 }
@@ -44,7 +49,7 @@ export interface Mechanism<Options extends object> extends Omit<
   readonly keepsShape?: boolean;
   readonly options: Options;
   /** Default: no option follows from the size of the maps. */
-  optionsFor?(height: number, width: number): Partial<Options>;
+  optionsFor?(height: number, width: number, given?: Partial<Options>): Partial<Options>;
   create(channels: number, options: Options): Module;
 }
 

@@ -38,10 +38,10 @@ describe('the registry of attention', () => {
       expect(entry.year).toBeGreaterThan(2013);
       if (entry.arxiv !== null) expect(entry.arxiv).toMatch(/^\d{4}\.\d{4,5}$/);
       if (entry.inputs !== 1 || !entry.keepsShape) {
-        expect(() => attention.createLayer({ id }, 64)).toThrow(/cannot stand in a network's slot/);
+        expect(() => attention.createLayer({ id }, 64, 8, 8)).toThrow(/cannot stand in a network's slot/);
         return;
       }
-      const layer = attention.createLayer({ id, options: entry.optionsFor(8, 8) }, 64);
+      const layer = attention.createLayer({ id }, 64, 8, 8);
       expect(layer.forward(input('x', [2, 64, 8, 8])).shape).toEqual([2, 64, 8, 8]);
     },
   );

@@ -4,6 +4,7 @@ import { formatShape } from '../tensor/shape.js';
 import { buildModel } from '../training/node/run.js';
 import { makeRecipe } from '../training/recipe.js';
 import { grouped, imageShape, printJson, table, whole } from './command.js';
+import { print } from './output.js';
 import { addModelOptions, recipeFrom } from './recipe-options.js';
 
 interface CostFlags {
@@ -24,7 +25,8 @@ export function costCommand(): Command {
   return command.action(() => {
     const { input, classes, json } = command.opts<CostFlags>();
     const recipe = makeRecipe(recipeFrom(command));
-    const model = buildModel(recipe, classes);
+    const [, height = 1, width = 1] = input;
+    const model = buildModel(recipe, classes, [height, width]);
     const total = cost(model, input);
     const layers = layerCosts(model, input);
     const { model: id, attention, placement, stages } = recipe;
@@ -32,7 +34,7 @@ export function costCommand(): Command {
       printJson({ model: id, attention, placement, stages, classes, input, ...total, layers });
       return;
     }
-    process.stdout.write(
+    print(
       table([
         ['layer', 'parameters', 'multiply-adds', 'output', 'type'],
         ...layers.map(({ path, parameters, macs, output, type }) => [

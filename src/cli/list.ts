@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { parseChoice } from '../attention/choice.js';
 import { attention, type AttentionEntry, type OptionValue } from '../attention/index.js';
 import { DATASETS } from '../data/catalog.js';
 import { RequestError } from '../errors.js';
@@ -8,13 +9,14 @@ import { createModel, listModels } from '../models/index.js';
 import { suggestion } from '../suggest.js';
 import { elementCount, formatShape, type Shape } from '../tensor/shape.js';
 import { grouped, printJson, table } from './command.js';
+import { print } from './output.js';
 
 /** What models are counted with. */
 const CLASSES = 100;
 /** What a mechanism is counted on: feature maps [B, C, H, W]. */
 const FEATURE_MAP = [1, 64, 32, 32] as const;
 /** The last column of a table is cut where a terminal ends; what is piped into a program is not. */
-const WIDTH = process.stdout.isTTY ? process.stdout.columns : Infinity;
+const WIDTH = (process.stdout.isTTY && process.stdout.columns) || Infinity;
 
 const PARTS = ['models', 'attention', 'datasets'] as const;
 
@@ -22,7 +24,10 @@ export function listCommand(): Command {
   const command = new Command('list')
     .summary('models, attention mechanisms and data sets')
     .description('Models, attention mechanisms and data sets, with what they cost.')
-    .argument('[what]', `${PARTS.join(', ')}, or one mechanism: attention/ID`)
+    .argument(
+      '[what]',
+      `${PARTS.join(', ')}, or one mechanism: attention/ID,\nwith options as attention/cbam:ratio=8`,
+    )
     .option('--json', 'print all that is known as JSON')
     .addHelpText(
       'after',
@@ -34,7 +39,7 @@ export function listCommand(): Command {
     const { json } = command.opts<{ json?: boolean }>();
     const [answer, text] = answerTo(what);
     if (json) printJson(answer);
-    else process.stdout.write(text);
+    else print(text);
   });
 }
 
@@ -44,7 +49,7 @@ function answerTo(what: string | undefined): readonly [unknown, string] {
     const all = { models: models(), attention: mechanisms(), datasets: datasets() };
     const overview = [
       modelTable(all.models),
-      attentionTable(all.attention),
+      attentionTables(all.attention),
       datasetTable(all.datasets),
     ];
     return [all, overview.join('\n')];
@@ -52,13 +57,13 @@ function answerTo(what: string | undefined): readonly [unknown, string] {
   if (what === 'models') return [models(), modelTable(models())];
   if (what === 'datasets') return [datasets(), datasetTable(datasets())];
   if (what === 'attention') return [mechanisms(), mechanisms().map(paragraph).join('\n')];
-  const id = what.replace(/^attention\//, '');
+  const { id, options } = parseChoice(what.replace(/^attention\//, ''));
   const ids = attention.list().map((entry) => entry.id);
   if (!ids.includes(id)) {
     const names = [...PARTS, ...ids.map((one) => `attention/${one}`)];
     throw new RequestError(`There is no '${what}' to list. ${suggestion(what, names)}`);
   }
-  const one = mechanism(attention.get(id));
+  const one = mechanism(attention.get(id), options);
   return [one, story(one)];
 }
 
@@ -75,11 +80,13 @@ function datasets() {
 }
 
 function mechanisms(): Listed[] {
-  return attention.list().map(mechanism);
+  return attention.list().map((entry) => mechanism(entry));
 }
 
 /** A mechanism, and what it does with feature maps of one size. */
 interface Listed extends AttentionEntry {
+  /** Whether `--attention` takes it. */
+  readonly fitsSlot: boolean;
   readonly featureMap: Shape;
   readonly parameters: number;
   readonly macs: number;
@@ -89,15 +96,18 @@ interface Listed extends AttentionEntry {
 }
 
 // What JSON has no form for, the functions of an entry, it leaves out.
-function mechanism(entry: AttentionEntry): Listed {
+function mechanism(entry: AttentionEntry, given: AttentionEntry['options'] = {}): Listed {
   const [, channels, height, width] = FEATURE_MAP;
-  const module = attention.create(entry.id, channels, entry.optionsFor(height, width));
+  const options = { ...entry.optionsFor(height, width, given), ...given };
+  const module = attention.create(entry.id, channels, options);
   const trace = traceForward(
     module,
     Array.from({ length: entry.inputs }, () => FEATURE_MAP),
   );
   return {
     ...entry,
+    options: { ...entry.options, ...given },
+    fitsSlot: attention.fitsSlot(entry),
     featureMap: FEATURE_MAP,
     parameters: module.parameterCount(),
     macs: multiplyAccumulates(trace.outputs),
@@ -117,6 +127,17 @@ function modelTable(listed: ReturnType<typeof models>): string {
   );
 }
 
+/** What `--attention` takes, and what there is besides. */
+function attentionTables(listed: readonly Listed[]): string {
+  const fitting = listed.filter((entry) => attention.fitsSlot(entry));
+  const others = listed.filter((entry) => !attention.fitsSlot(entry));
+  return (
+    `Attention (--attention), on feature maps ${formatShape(FEATURE_MAP)}:\n\n${attentionTable(fitting)}\n` +
+    "For networks of one's own (attention.create), since they join several maps or end a\n" +
+    `network and do not fit the slot of --attention, on the same maps:\n\n${attentionTable(others)}`
+  );
+}
+
 function attentionTable(listed: readonly Listed[]): string {
   const rows = table([
     ['id', 'domain', 'year', 'arXiv', 'parameters', 'multiply-adds', 'mechanism'],
@@ -130,7 +151,7 @@ function attentionTable(listed: readonly Listed[]): string {
       title,
     ]),
   ]);
-  return `Attention (--attention), on feature maps ${formatShape(FEATURE_MAP)}:\n\n${cut(rows)}`;
+  return cut(rows);
 }
 
 function datasetTable(listed: ReturnType<typeof datasets>): string {
@@ -176,12 +197,13 @@ function paragraph({
     `  ${domain}; ${paper.includes(String(year)) ? paper : `${paper}, ${year}`}${arxiv === null ? '' : `; arXiv ${arxiv}`}`,
     `  ${grouped(parameters)} parameters, ${grouped(macs)} multiply-adds for ${of} ${formatShape(FEATURE_MAP)}`,
     `  options: ${given.join(', ') || 'none'}`,
+    ...(rest.fitsSlot ? [] : ["  does not fit --attention: for networks of one's own"]),
     '',
   ].join('\n');
 }
 
 function inWords(value: OptionValue): string {
-  return typeof value === 'object' && value !== null ? value.join(',') : String(value);
+  return typeof value === 'object' && value !== null ? value.join('+') : String(value);
 }
 
 /** One mechanism: its paragraph, what can be seen inside, and its steps. */

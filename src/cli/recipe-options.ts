@@ -1,5 +1,7 @@
 /** The flags that describe a recipe, shared by every command that makes models or trains them. */
 import { Option, type Command } from 'commander';
+import { parseChoice } from '../attention/choice.js';
+import { RequestError } from '../errors.js';
 import { sharedRecipeSchema, type SharedRecipeInput } from '../experiments/settings.js';
 import { makeRecipe, recipeSchema, type Recipe, type RecipeInput } from '../training/recipe.js';
 import { number, settings, whole, wholeList } from './command.js';
@@ -31,7 +33,11 @@ export function flagOf(name: string): string {
 export function addModelOptions(command: Command): Command {
   return addNetworkOptions(command)
     .addOption(
-      option('--attention <id>', 'mechanism in every block, see `fovea list`', 'attention'),
+      option(
+        '--attention <id>',
+        'mechanism in every block, see `fovea list`; as\ncbam:ratio=8@3 with options, in stage 3 alone',
+        'attention',
+      ),
     )
     .option('--attention-options <list>', 'its options, as ratio=8,bias=false', settings)
     .option('--stages <list>', 'stages that have it, as 3 or 2,3\n(default: all)', wholeList(1));
@@ -132,7 +138,24 @@ function addTrainingOptions(command: Command): Command {
 
 /** The settings of a recipe among a command's flags: those that were really given. */
 export function recipeFrom(command: Command): RecipeInput {
-  return givenFlags(command, recipeSchema.shape);
+  const { attention, ...given }: RecipeInput = givenFlags(command, recipeSchema.shape);
+  return attention === undefined ? given : { ...written(attention, given), ...given };
+}
+
+/** What `--attention` says, which may hold the options and stages that have flags of their own. */
+function written(attention: string, given: RecipeInput): RecipeInput {
+  const { id, options, stages } = parseChoice(attention);
+  const said: RecipeInput = {
+    ...(Object.keys(options).length > 0 && { attentionOptions: options }),
+    ...(stages && { stages: [...stages] }),
+  };
+  const twice = Object.keys(said).filter((name) => Object.hasOwn(given, name));
+  if (twice.length > 0) {
+    throw new RequestError(
+      `--attention ${attention} says what ${twice.map(flagOf).join(' and ')} says too: leave out one of them.`,
+    );
+  }
+  return { attention: id, ...said };
 }
 
 /** The same of what all runs of a comparison share. */

@@ -3,8 +3,8 @@
  * A comparison's compare.json is such settings, whole.
  */
 import { z } from 'zod';
+import { parseChoice } from '../attention/choice.js';
 import { RequestError } from '../errors.js';
-import { scalar } from '../scalar.js';
 import { checkSettings, makeRecipe, recipeSchema, type Recipe } from '../training/recipe.js';
 
 /** What is compared against: the network without attention. */
@@ -62,9 +62,8 @@ export function makeSettings(value: unknown): CompareSettings {
 }
 
 /**
- * Reads a list of mechanisms: `none,se,cbam:ratio=8:kernelSize=5,sagan@3`. After a colon stands an
- * option, after an at sign the stages, joined by `+`, that have the mechanism (default: all). The
- * baseline is put first if it is not in the list.
+ * Reads a list of mechanisms, each as {@link parseChoice} has it: `none,se,cbam:ratio=8:kernel=5,sagan@3`.
+ * The baseline is put first if it is not in the list.
  * @throws RequestError for what cannot be read, and for one that occurs twice
  */
 export function parseVariants(text: string): Variant[] {
@@ -78,24 +77,12 @@ export function parseVariants(text: string): Variant[] {
 }
 
 function parseVariant(label: string): Variant {
-  const [, attention, options, stages] =
-    /^([\w-]+)((?::[\w]+=[^:@]+)*)(?:@([\d+]+))?$/.exec(label) ?? [];
-  if (attention === undefined || options === undefined) {
-    throw new RequestError(
-      `'${label}' is no mechanism to compare. Expected an id, then options after colons, then stages after an at sign: se, cbam:ratio=8, sagan@3, non-local:subSample=true@2+3.`,
-    );
-  }
-  const pairs = options.split(':').filter((pair) => pair !== '');
+  const { id, options, stages } = parseChoice(label);
   return {
     label,
-    attention,
-    attentionOptions: Object.fromEntries(
-      pairs.map((pair) => {
-        const at = pair.indexOf('=');
-        return [pair.slice(0, at), scalar(pair.slice(at + 1))];
-      }),
-    ),
-    ...(stages !== undefined && { stages: stages.split('+').map(Number) }),
+    attention: id,
+    attentionOptions: { ...options },
+    ...(stages && { stages: [...stages] }),
   };
 }
 

@@ -1,8 +1,11 @@
 /** Residual blocks with a slot for attention. He, Zhang, Ren and Sun, CVPR 2016, arXiv 1512.03385. */
+import { ShapeError } from '../errors.js';
 import { BatchNorm2d } from '../nn/layers/normalization.js';
 import { Conv2d } from '../nn/layers/conv.js';
 import { Identity, Sequential } from '../nn/layers/container.js';
 import { Module, type Layer } from '../nn/module.js';
+import { nameOf, singleOutput } from '../nn/outputs.js';
+import { formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /**
@@ -69,9 +72,18 @@ abstract class ResidualBlock extends Module {
   protected join(branch: Tensor, shortcut: Tensor, attention: Layer | undefined): Tensor {
     if (attention === undefined) return branch.add(shortcut).relu();
     return this.placement === 'before-addition'
-      ? attention.forward(branch).add(shortcut).relu()
-      : attention.forward(branch.add(shortcut)).relu();
+      ? attended(attention, branch).add(shortcut).relu()
+      : attended(attention, branch.add(shortcut)).relu();
   }
+}
+
+/** A map as its attention returns it. One of another shape would broadcast, and not be noticed. */
+function attended(attention: Layer, map: Tensor): Tensor {
+  const result = singleOutput(attention, attention.forward(map));
+  if (sameShape(result.shape, map.shape)) return result;
+  throw new ShapeError(
+    `The attention ${nameOf(attention)} made ${formatShape(result.shape)} of ${formatShape(map.shape)}: a block's attention must give back a map of the same shape.`,
+  );
 }
 
 /** Two 3x3 convolutions: [B, in, H, W] -> [B, channels, H / stride, W / stride]. */

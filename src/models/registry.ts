@@ -9,7 +9,10 @@ import { ResNet } from './resnet.js';
 export interface ModelOptions {
   /** Number of classes. Default 10. */
   readonly classes?: number;
-  /** A mechanism for the attention slot of every block: its id, or its id and options. Default none. */
+  /**
+   * A mechanism for the attention slot of every block: its id, its id and options, or a function
+   * that makes a module of one's own for so many channels. Default 'none'.
+   */
   readonly attention?: AttentionChoice;
   /** Where the slot is in a block. Default 'before-addition'. */
   readonly placement?: Placement;
@@ -19,6 +22,11 @@ export interface ModelOptions {
   readonly width?: number;
   /** How shortcuts change size. Default: the model's own. */
   readonly shortcut?: Shortcut;
+  /**
+   * Height and width of the images, for attention that is made for maps of one size. Default: those
+   * of the model's `input`.
+   */
+  readonly imageSize?: readonly [number, number];
   /** Draws the parameters; without it they are drawn with seed 0 when they are first needed. */
   readonly seed?: number;
 }
@@ -98,6 +106,7 @@ const OPTION_NAMES = [
   'stages',
   'width',
   'shortcut',
+  'imageSize',
   'seed',
 ] as const;
 
@@ -124,11 +133,12 @@ export function createModel(id: string, options: ModelOptions = {}): ResNet {
       );
     }
     const allowed = CHOICES[name];
-    if (allowed && typeof value === 'string' && !allowed.includes(value)) {
-      throw new RequestError(`Unknown ${name} '${value}'. ${suggestion(value, allowed)}`);
+    if (allowed && value !== undefined && !allowed.some((known) => known === value)) {
+      throw new RequestError(`Unknown ${name} '${value}'. ${suggestion(String(value), allowed)}`);
     }
   }
-  const { attention: choice, placement = 'before-addition', stages, classes = 10, seed } = options;
+  const { attention: wanted, placement = 'before-addition', stages, classes = 10, seed } = options;
+  const choice = wanted === 'none' ? undefined : wanted;
   if (stages !== undefined && choice === undefined) {
     throw new RequestError(
       `Stages [${stages.join(', ')}] were given for the attention, but no attention. Choose one, or leave the stages out.`,
@@ -142,8 +152,10 @@ export function createModel(id: string, options: ModelOptions = {}): ResNet {
     shortcut: options.shortcut ?? entry.shortcut,
     placement,
     ...(stages !== undefined && { stages }),
+    imageSize: options.imageSize ?? [entry.input[1], entry.input[2]],
     ...(choice !== undefined && {
-      attention: (channels: number) => attention.createLayer(choice, channels),
+      attention: (channels: number, height: number, width: number) =>
+        attention.createLayer(choice, channels, height, width),
     }),
   });
   model.assignPaths();

@@ -23,10 +23,12 @@ export interface ResNetOptions {
   readonly shortcut: Shortcut;
   /** Default 'before-addition'. */
   readonly placement?: Placement;
-  /** Makes the attention of every block, for its number of output channels; default none. */
-  readonly attention?: (channels: number) => Layer;
+  /** Makes the attention of every block, for its output maps' channels, height and width; default none. */
+  readonly attention?: (channels: number, height: number, width: number) => Layer;
   /** Stages whose blocks have the attention, counted from 1. Default all. */
   readonly stages?: readonly number[];
+  /** Height and width of the images, for attention that is made for maps of one size. Default 32, 32. */
+  readonly imageSize?: readonly [number, number];
 }
 
 /**
@@ -45,7 +47,7 @@ export class ResNet extends Module {
   readonly linear: Linear;
   readonly #stages: readonly Sequential[];
 
-  /** @throws RequestError if a size is not a positive integer, or there is no such stage */
+  /** @throws RequestError if a size is not a positive integer, there is no such stage, or two slots get one module */
   constructor({
     block,
     depths,
@@ -55,9 +57,12 @@ export class ResNet extends Module {
     placement = 'before-addition',
     attention,
     stages = depths.map((_, stage) => stage + 1),
+    imageSize = [32, 32],
   }: ResNetOptions) {
     super();
-    for (const [name, value] of Object.entries({ width, classes })) {
+    const [height, imageWidth] = imageSize;
+    const counts = { width, classes, 'image height': height, 'image width': imageWidth };
+    for (const [name, value] of Object.entries(counts)) {
       if (!Number.isInteger(value) || value < 1) {
         throw new RequestError(`A ResNet's ${name} must be a positive integer, not ${value}.`);
       }
@@ -66,12 +71,16 @@ export class ResNet extends Module {
     const Block = block === 'basic' ? BasicBlock : Bottleneck;
     this.conv1 = new Conv2d(3, width, 3, { padding: 1, bias: false });
     this.bn1 = new BatchNorm2d(width);
+    const attentionOf = attention && distinct(attention);
     let channels = width;
     this.#stages = depths.map((depth, stage) => {
       const options: BlockOptions = {
         shortcut,
         placement,
-        attention: stages.includes(stage + 1) ? attention : undefined,
+        attention:
+          attentionOf && stages.includes(stage + 1)
+            ? (count) => attentionOf(count, ...sizeInStage(imageSize, stage))
+            : undefined,
       };
       const blocks = Array.from({ length: depth }, (_, i) => {
         const inner = width * 2 ** stage;
@@ -94,7 +103,31 @@ export class ResNet extends Module {
   }
 }
 
+/** Each slot has a module of its own: one in two places would be learned twice, under two names. */
+function distinct<Args extends readonly number[]>(
+  make: (...args: Args) => Layer,
+): (...args: Args) => Layer {
+  const made = new Set<Layer>();
+  return (...args) => {
+    const layer = make(...args);
+    if (made.has(layer)) {
+      throw new RequestError(
+        'The attention function returned the same module for two blocks. Let it make a new one at every call.',
+      );
+    }
+    made.add(layer);
+    return layer;
+  };
+}
+
+/** Height and width of a stage's maps: every stage but the first halves them, rounding up. */
+function sizeInStage(imageSize: readonly [number, number], stage: number): [number, number] {
+  const [height, width] = imageSize.map((size) => Math.ceil(size / 2 ** stage));
+  return [height ?? 1, width ?? 1];
+}
+
 function checkStages(stages: readonly number[], count: number): void {
+  if (!Array.isArray(stages)) throw new RequestError('Stages are a list of numbers, as [2, 3].');
   const wrong = stages.filter((stage) => !Number.isInteger(stage) || stage < 1 || stage > count);
   if (stages.length > 0 && wrong.length === 0) return;
   const given = stages.length === 0 ? 'none' : wrong.join(' and ');

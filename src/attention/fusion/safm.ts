@@ -87,5 +87,11 @@ export const safm = defineMechanism({
   year: 2023,
   arxiv: '2302.13800',
   options: defaults,
+  // A level looks at half the map of the one before. Four do not fit into small maps, three do not
+  // divide the usual numbers of channels.
+  optionsFor: (height, width) => {
+    const least = Math.min(height, width);
+    return least >= 8 ? {} : { levels: least >= 2 ? 2 : 1 };
+  },
   create: (channels, options) => new SpatiallyAdaptiveModulation(channels, options),
 });

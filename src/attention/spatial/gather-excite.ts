@@ -221,5 +221,8 @@ export const gatherExcite = defineMechanism({
   year: 2018,
   arxiv: '1810.12348',
   options: defaults,
+  // Its convolution for extent 0 covers the whole map.
+  optionsFor: (height, width, { parameters, extent = 0 } = {}) =>
+    parameters && extent === 0 ? { featureSize: [height, width] } : {},
   create: (channels, options) => new GatherExcite(channels, options),
 });

@@ -305,8 +305,15 @@ export function loadSplit(recipe: Recipe, split: Split): Promise<ImageDataset> {
   });
 }
 
-/** The model of a recipe, initialised by its seed. */
-export function buildModel(recipe: Recipe, classes: number): ResNet {
+/**
+ * The model of a recipe, initialised by its seed.
+ * @param imageSize height and width of its images. Default: those of the recipe's data set
+ */
+export function buildModel(
+  recipe: Recipe,
+  classes: number,
+  imageSize?: readonly [number, number],
+): ResNet {
   const { model, attention, attentionOptions, placement, stages, seed } = recipe;
   if (attention === 'none' && Object.keys(attentionOptions).length > 0) {
     throw new RequestError('Options were given for the attention, but the attention is none.');
@@ -314,8 +321,10 @@ export function buildModel(recipe: Recipe, classes: number): ResNet {
   if (attention === 'none' && stages !== undefined) {
     throw new RequestError('Stages were given for the attention, but the attention is none.');
   }
+  const { height, width } = datasetInfo(recipe.dataset);
   return createModel(model, {
     classes,
+    imageSize: imageSize ?? [height, width],
     placement,
     seed,
     ...(stages !== undefined && { stages }),
