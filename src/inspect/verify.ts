@@ -12,6 +12,7 @@ import {
   type GoldenDifference,
   type GoldenKind,
 } from './golden.js';
+import { requireModestConfig, requireModestGraph } from './golden-bounds.js';
 import { parityEntry } from './parity/table.js';
 
 /** What came of one case. */
@@ -61,6 +62,7 @@ export async function verifyCase(
   try {
     const golden = readGolden(await read(), file);
     module = golden.module;
+    requireModestConfig(golden);
     const compare = Object.hasOwn(others, module) ? others[module] : undefined;
     const comparison = await (compare ?? compareModule)(golden, runtime);
     return { file, module, ...judge(comparison) };
@@ -79,6 +81,7 @@ const compareModule: Compare = async (golden, runtime) => {
 /** Computes tensors of a graph on a device. */
 export function evaluateOn(runtime: Runtime): Evaluate {
   return async (outputs, feeds) => {
+    requireModestGraph(outputs);
     const inputs = [...feeds].map(([tensor, { data }], i) => ({ name: `in${i}`, tensor, data }));
     const executable = await runtime.compile({
       inputs: Object.fromEntries(inputs.map(({ name, tensor }) => [name, tensor])),

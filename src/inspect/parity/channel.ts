@@ -5,7 +5,7 @@ import { SelectiveFusion } from '../../attention/channel/selective-fusion.js';
 import { SelectiveKernel } from '../../attention/channel/selective-kernel.js';
 import { SqueezeExcite } from '../../attention/channel/squeeze-excite.js';
 import { nameMaps } from '../../weights/names.js';
-import { count, counterpart } from './counterpart.js';
+import { count, counterpart, few } from './counterpart.js';
 import type { ParityTable } from './entry.js';
 
 const gate = { gate: 'channel' };
@@ -60,7 +60,7 @@ export const channel: ParityTable = {
       in_channels: count,
       out_channels: count,
       stride: count.default(1),
-      M: count.default(2),
+      M: few.default(2),
       r: count.default(16),
       L: z.int().default(32),
     }),
@@ -82,7 +82,7 @@ export const channel: ParityTable = {
   'sk.b': counterpart(
     z.strictObject({
       features: count,
-      M: count.default(2),
+      M: few.default(2),
       G: count.default(32),
       r: z.number().positive().default(16),
       stride: count.default(1),
@@ -107,7 +107,7 @@ export const channel: ParityTable = {
     z.strictObject({
       features: count,
       WH: z.unknown(),
-      M: count,
+      M: few,
       G: count,
       r: z.number().positive(),
       stride: count.default(1),
@@ -131,7 +131,7 @@ export const channel: ParityTable = {
   ),
 
   /** 000: `SF`, always of 32 groups, which returns the gate. */
-  sf: counterpart(z.strictObject({ channels: count, M: count.default(2) }), ({ channels, M }) => ({
+  sf: counterpart(z.strictObject({ channels: count, M: few.default(2) }), ({ channels, M }) => ({
     module: new SelectiveFusion(channels, { branches: M, groups: 32, output: 'gate' }),
     names: { convs: 'branches' },
   })),

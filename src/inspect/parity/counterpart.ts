@@ -3,8 +3,16 @@ import { RequestError } from '../../errors.js';
 import type { GoldenSubject } from '../golden.js';
 import type { ParityEntry } from './entry.js';
 
-/** A number of channels, units or layers in a seed's constructor. */
+/** A number of channels or units in a seed's constructor. */
 export const count = z.int().positive();
+
+/** A number of layers, branches or levels: each of them is built before anything can be compared. */
+export const few = z.int().nonnegative().max(64);
+
+/** As much of a message as a person reads. What it speaks of may be of any length. */
+function abridged(text: string): string {
+  return text.length > 500 ? `${text.slice(0, 500)}..` : text;
+}
 
 /**
  * An entry whose arguments are checked and completed by a schema before it builds.
@@ -19,7 +27,7 @@ export function counterpart<Schema extends z.ZodType>(
       const parsed = schema.safeParse(config);
       if (!parsed.success) {
         throw new RequestError(
-          `The seed's class does not take the arguments ${JSON.stringify(config)}:\n${z.prettifyError(parsed.error)}`,
+          `The seed's class does not take the arguments of the case:\n${abridged(z.prettifyError(parsed.error))}`,
         );
       }
       return build(parsed.data);

@@ -7,7 +7,7 @@ import { OverlappingReductionAttention } from '../../attention/fusion/osra.js';
 import { SpatiallyAdaptiveModulation } from '../../attention/fusion/safm.js';
 import { Conv2d } from '../../nn/index.js';
 import { perAxis, type Padding, type PerAxis } from '../../ops/index.js';
-import { count, counterpart } from './counterpart.js';
+import { count, counterpart, few } from './counterpart.js';
 import type { ParityTable } from './entry.js';
 
 /** One number for both axes of an image, or one for each. */
@@ -86,7 +86,7 @@ export const fusion: ParityTable = {
 
   /** 004: `SAFM` */
   safm: counterpart(
-    z.strictObject({ dim: count, n_levels: count.default(4) }),
+    z.strictObject({ dim: count, n_levels: few.default(4) }),
     ({ dim, n_levels: levels }) => ({
       module: new SpatiallyAdaptiveModulation(dim, { levels }),
       names: { mfr: 'features', aggr: 'aggregate' },

@@ -101,7 +101,8 @@ export const spatial: ParityTable = {
       channels: count,
       feat_size: count.nullish(),
       extra_params: z.boolean().default(false),
-      extent: z.int().nonnegative().default(0),
+      // The gradient of its maximum takes a step for every place of the window.
+      extent: z.int().nonnegative().max(16).default(0),
       use_mlp: z.boolean().default(true),
       rd_ratio: z
         .number()

@@ -11,7 +11,7 @@ import { FoveaError } from '../../errors.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { NameMap } from '../../weights/names.js';
 import type { GoldenSubject } from '../golden.js';
-import { count, counterpart } from './counterpart.js';
+import { count, counterpart, few } from './counterpart.js';
 import type { ParityTable } from './entry.js';
 
 const feedForwardNames = { 'net.0': 'norm', 'net.1': 'expand', 'net.3': 'reduce' };
@@ -76,7 +76,7 @@ export const tokens: ParityTable = {
   'vit.transformer': counterpart(
     z.strictObject({
       dim: count,
-      depth: z.int().nonnegative(),
+      depth: few,
       heads: count,
       dim_head: count,
       mlp_dim: count,
@@ -93,7 +93,7 @@ export const tokens: ParityTable = {
       image_size: z.union([count, z.tuple([count, count])]),
       patch_size: count,
       dim: count,
-      depth: z.int().nonnegative(),
+      depth: few,
       heads: count,
       mlp_dim: count,
       channels: count.default(512),
