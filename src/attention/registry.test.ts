@@ -38,7 +38,9 @@ describe('the registry of attention', () => {
       expect(entry.year).toBeGreaterThan(2013);
       if (entry.arxiv !== null) expect(entry.arxiv).toMatch(/^\d{4}\.\d{4,5}$/);
       if (entry.inputs !== 1 || !entry.keepsShape) {
-        expect(() => attention.createLayer({ id }, 64, 8, 8)).toThrow(/cannot stand in a network's slot/);
+        expect(() => attention.createLayer({ id }, 64, 8, 8)).toThrow(
+          /cannot stand in a network's slot/,
+        );
         return;
       }
       const layer = attention.createLayer({ id }, 64, 8, 8);

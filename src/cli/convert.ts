@@ -106,7 +106,9 @@ function stem(file: string): string {
 
 function said({ from, to, format, part, tensors, metadata, leftOut }: Converted): string {
   const values = tensors.reduce((total, tensor) => total + tensor.values, 0);
-  const beside = Object.entries(metadata).map(([name, value]) => `${visibleLine(`${name}: ${shortened(value)}`)}\n`);
+  const beside = Object.entries(metadata).map(
+    ([name, value]) => `${visibleLine(`${name}: ${shortened(value)}`)}\n`,
+  );
   return (
     table([
       ['name', 'values', 'type', 'shape'],

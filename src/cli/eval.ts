@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { evaluateWeights } from '../training/node/evaluate.js';
 import { grouped, printJson } from './command.js';
-import { print } from './output.js';
+import { print, tell } from './output.js';
 import { addDataOptions, addDeviceOption, addModelOptions, recipeFrom } from './recipe-options.js';
 import { addWeightsOptions, weightsRequest, type WeightsFlags } from './weights-options.js';
 
@@ -29,7 +29,7 @@ export function evalCommand(): Command {
     const { model, attention, dataset } = request.recipe;
     if (figures.normalizationAssumed) {
       const { mean, std } = figures.normalization;
-      process.stderr.write(
+      tell(
         `fovea: ${request.weights} is not of a run of Fovea, so nothing tells how its images were normalised. ` +
           `Those of ${dataset} were used, --mean ${mean.join(',')} --std ${std.join(',')}: say so if it was ` +
           'trained with others.\n',
