@@ -4,10 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { FoveaError } from '../errors.js';
 import { input } from '../ops/index.js';
-import { CLOSED, Engine, type Ort } from './engine.js';
+import { CLOSED, Engine, type EngineApi, type Ort } from './engine.js';
 import { createEngine } from './node/engine.js';
 import { RemoteEngine, serveEngine, type Port } from './port.js';
-import { Runtime, type Executable } from './runtime.js';
+import { Runtime, type Executable, type StatefulGraph } from './runtime.js';
 
 async function local(): Promise<Runtime> {
   const engine = await createEngine('cpu');
@@ -166,5 +166,69 @@ describe('an engine', () => {
     ];
     for (const model of [...models, ...models]) await engine.load(model.slice(), { next: [] });
     expect(made()).toBe(models.length);
+  });
+});
+
+it('a run that fails leaves the state as it was', async () => {
+  const engine = await createEngine('cpu');
+  let failing = false;
+  // The runtime checks feeds before an engine sees them, so the wrong one is put in behind it.
+  const spoiled: EngineApi = {
+    load: (model, options) => engine.load(model, options),
+    run: (session, { x, ...others }, state) => {
+      const wrong = { dtype: 'float32', shape: [3], data: new Float32Array(3) } as const;
+      return engine.run(session, { ...others, ...(x && { x: failing ? wrong : x }) }, state);
+    },
+    unload: (session) => engine.unload(session),
+    blockSize: () => engine.blockSize(),
+    createState: (entries) => engine.createState(entries),
+    readState: (state) => engine.readState(state),
+    disposeState: (state) => engine.disposeState(state),
+  };
+  const runtime = new Runtime('cpu', spoiled, () => engine.close());
+  const adding = await counter(runtime);
+  const state = await runtime.createState(sumOf(5));
+  const add = (x: number) => adding.run({ x: Float32Array.of(x) }, state);
+  const sum = async () => Array.from((await state.read())['sum']?.data as Float32Array);
+  await add(2);
+  failing = true;
+  await expect(add(100)).rejects.toThrow();
+  expect(await sum()).toEqual([7]);
+  failing = false;
+  await add(1);
+  expect(await sum()).toEqual([8]);
+  await runtime.close();
+});
+
+describe('the layout that a graph is written in', () => {
+  const x = input('x', [1, 64, 4, 4]);
+  const w = input('w', [64, 64, 1, 1]);
+  const y = x.conv(w).relu().conv(w);
+  const weights = new Map([[w, new Float32Array(64 * 64)]]);
+
+  /** Whether the model for the CPU has nodes of its blocked layout, where it has blocks of a size. */
+  async function isBlocked(graph: StatefulGraph, layout?: 'plain', block = 16): Promise<boolean> {
+    let bytes = new Uint8Array();
+    const engine: Partial<EngineApi> = {
+      blockSize: () => Promise.resolve(block),
+      load: (model) => {
+        bytes = model.slice();
+        return Promise.resolve(0);
+      },
+    };
+    const runtime = new Runtime('cpu', engine as EngineApi, () => Promise.resolve());
+    await runtime.compile(graph, layout ? { layout } : {});
+    return new TextDecoder('latin1').decode(bytes).includes('com.microsoft.nchwc');
+  }
+
+  it('is the blocked one where weights are inputs', async () => {
+    expect(await isBlocked({ inputs: { x, w }, outputs: { y } })).toBe(true);
+  });
+
+  it('is the plain one where they are constants, where it is asked for, and where the trial found no blocks', async () => {
+    const graph = { inputs: { x, w }, outputs: { y } };
+    expect(await isBlocked({ inputs: { x }, outputs: { y }, constants: weights })).toBe(false);
+    expect(await isBlocked(graph, 'plain')).toBe(false);
+    expect(await isBlocked(graph, undefined, 0)).toBe(false);
   });
 });

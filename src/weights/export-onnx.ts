@@ -153,6 +153,7 @@ function lowered(
     { inputs, outputs, constants },
     {
       provider,
+      keepNaN: false,
       constantNames: new Map([...names].filter(([, name]) => !ends.includes(name))),
       ...(metadata && { metadata }),
     },
