@@ -33,14 +33,22 @@ export * from './models/index.js';
 
 // Data, weights, costs
 export * from './data/index.js';
-export { invertNames, nameMaps, renameState, type NameMap } from './weights/names.js';
+export {
+  invertNames,
+  nameMaps,
+  renameState,
+  withoutPrefix,
+  type NameMap,
+} from './weights/names.js';
+export { loadWeights, type WeightsChoice } from './weights/load.js';
+export { readWeightsFile, type WeightsFile } from './weights/read.js';
 export {
   readSafetensors,
   writeSafetensors,
   type Safetensors,
   type StoredTensor,
 } from './weights/safetensors.js';
-export { isPytorch, readPytorch, type PytorchFile } from './weights/pytorch.js';
+export { isPytorch, readPytorch, type PytorchFile, type ReadOptions } from './weights/pytorch.js';
 export {
   exportOnnx,
   exposedNames,

@@ -95,7 +95,7 @@ describe('fovea export', () => {
     [
       'weights of another model',
       'export --model resnet20 --weights weights.safetensors --dataset shapes --output c.onnx',
-      /weights.safetensors: The weights do not fit the model; unknown: layer3.0.attention/,
+      /weights.safetensors: The weights do not fit the model:\n {2}unknown \(\d+\): layer3.0.attention/,
     ],
     [
       'a folder that is not there',

@@ -4,16 +4,14 @@ import { FoveaError, RequestError } from '../errors.js';
 import { formatShape } from '../tensor/shape.js';
 import { convertWeights, type Converted, type ConvertOptions } from '../weights/node/convert.js';
 import { makeFolder } from '../weights/node/files.js';
-import { nameMaps } from '../weights/names.js';
+import { wrapperPrefix } from '../weights/wrappers.js';
 import { EXIT, grouped, printJson, table } from './command.js';
 import { filesOf, type FileKind } from './files.js';
 import { print, tell, visibleLine } from './output.js';
-import { addNamesOption } from './weights-options.js';
+import { addFileOptions, weightsChoice, type FileFlags } from './weights-options.js';
 
-interface ConvertFlags {
-  readonly names?: keyof typeof nameMaps;
+interface ConvertFlags extends FileFlags {
   readonly reverse?: boolean;
-  readonly part?: string;
   readonly json?: boolean;
 }
 
@@ -21,6 +19,9 @@ const WEIGHTS: FileKind = {
   what: 'file of weights',
   extensions: ['pt', 'pth', 'th', 'ckpt', 'bin', 'safetensors'],
 };
+
+/** How many lines tell what was left out. */
+const SHOWN = 20;
 
 export function convertCommand(): Command {
   const command = new Command('convert')
@@ -32,20 +33,17 @@ export function convertCommand(): Command {
     )
     .argument('<in>', 'the file to read; a folder or a pattern for several')
     .argument('[out]', 'the safetensors file to write; for several a folder');
-  addNamesOption(command)
-    .option('--reverse', 'apply --names backwards, from our names to theirs')
-    .option('--part <key>', 'of a PyTorch checkpoint: the part that the weights are')
+  addFileOptions(command)
+    .option('--reverse', 'apply --names and --prefix backwards, from our names\nto theirs')
     .option('--json', 'print the list as JSON');
   return command.action(async (from: string, to: string | undefined) => {
-    const { names, reverse = false, part, json } = command.opts<ConvertFlags>();
-    if (reverse && names === undefined) {
-      throw new RequestError('--reverse turns a name map round: give one with --names.');
+    const { reverse = false, json, ...file } = command.opts<ConvertFlags>();
+    if (reverse && file.names === undefined && file.prefix === undefined) {
+      throw new RequestError(
+        '--reverse turns names round: give a map with --names, or a --prefix to add.',
+      );
     }
-    const options: ConvertOptions = {
-      ...(names && { names: nameMaps[names] }),
-      reverse,
-      ...(part !== undefined && { part }),
-    };
+    const options: ConvertOptions = { ...weightsChoice(file), reverse };
     const files = await filesOf([from], WEIGHTS);
     if (files.length > 1 || files[0] !== from) {
       await convertAll(files, to, options, json);
@@ -106,6 +104,7 @@ function stem(file: string): string {
 
 function said({ from, to, format, part, tensors, metadata, leftOut }: Converted): string {
   const values = tensors.reduce((total, tensor) => total + tensor.values, 0);
+  const wrapper = wrapperPrefix(tensors.map(({ name }) => name));
   const beside = Object.entries(metadata).map(
     ([name, value]) => `${visibleLine(`${name}: ${shortened(value)}`)}\n`,
   );
@@ -121,7 +120,14 @@ function said({ from, to, format, part, tensors, metadata, leftOut }: Converted)
     ]) +
     `\n${from} (${format}${part === '' ? '' : `, ${part}`}): ${grouped(tensors.length)} tensors, ${grouped(values)} values\n` +
     beside.join('') +
-    leftOut.map((other) => `left out: ${other}\n`).join('') +
+    leftOut
+      .slice(0, SHOWN)
+      .map((other) => `left out: ${other}\n`)
+      .join('') +
+    (leftOut.length > SHOWN ? `left out: ${leftOut.length - SHOWN} more\n` : '') +
+    (wrapper === undefined
+      ? ''
+      : `Every name begins with ${wrapper}.: --prefix ${wrapper} takes it away.\n`) +
     (to === undefined ? '' : `Written to ${to}\n`)
   );
 }

@@ -5,6 +5,7 @@ import { RequestError } from '../errors.js';
 import type { EvaluationRequest } from '../training/node/evaluate.js';
 import { RunFolder } from '../training/node/run-folder.js';
 import { makeRecipe, type RecipeInput } from '../training/recipe.js';
+import type { WeightsChoice } from '../weights/load.js';
 import { nameMaps } from '../weights/names.js';
 import {
   addNormalizationOptions,
@@ -13,17 +14,24 @@ import {
 } from './normalization-options.js';
 import { flagOf } from './recipe-options.js';
 
+/** What the flags of a file are parsed into. */
+export interface FileFlags {
+  readonly names?: keyof typeof nameMaps;
+  readonly prefix?: string;
+  readonly part?: string;
+  readonly leaveOut?: readonly string[];
+}
+
 /** What the flags below are parsed into. */
-export interface WeightsFlags extends NormalizationFlags {
+export interface WeightsFlags extends FileFlags, NormalizationFlags {
   readonly run?: string;
   readonly checkpoint: 'best' | 'last';
   readonly weights?: string;
-  readonly names?: keyof typeof nameMaps;
 }
 
-/** `--run` with `--checkpoint`, or `--weights` with `--names`; and `--mean` with `--std` for either. */
+/** `--run` with `--checkpoint`, or `--weights` with what belongs to a file; and `--mean` with `--std` for either. */
 export function addWeightsOptions(command: Command): Command {
-  const named = addNamesOption(
+  const named = addFileOptions(
     command
       .option('--run <folder>', 'a run, with its own model and data set')
       .addOption(
@@ -36,13 +44,34 @@ export function addWeightsOptions(command: Command): Command {
   return addNormalizationOptions(named);
 }
 
-/** How parameters are called in other people's files. */
-export function addNamesOption(command: Command): Command {
-  return command.addOption(
-    new Option('--names <map>', 'how the parameters in that file are called').choices(
-      Object.keys(nameMaps),
-    ),
-  );
+/** Which weights of other people's files are meant, and how they are called there. */
+export function addFileOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--names <map>', 'how the parameters in that file are called').choices(
+        Object.keys(nameMaps),
+      ),
+    )
+    .option('--prefix <path>', 'what stands before every name there, as model or\nmodule.module')
+    .option(
+      '--part <path>',
+      'of a PyTorch checkpoint: the part that the weights are,\nas ema or a.b',
+    )
+    .option(
+      '--leave-out <list>',
+      "tensors to go without, * for anything, as\n'head.*,n_averaged'",
+      (text: string, before?: readonly string[]) => [...(before ?? []), ...text.split(',')],
+    );
+}
+
+/** The choice of weights that the flags of a file make. */
+export function weightsChoice({ names, prefix, part, leaveOut }: FileFlags): WeightsChoice {
+  return {
+    ...(names && { names: nameMaps[names] }),
+    ...(prefix !== undefined && { prefix }),
+    ...(part !== undefined && { part }),
+    ...(leaveOut && { leaveOut }),
+  };
 }
 
 /**
@@ -52,7 +81,7 @@ export function addNamesOption(command: Command): Command {
  * @param verb what the command does, for messages: 'evaluate'
  */
 export async function weightsRequest(
-  { run, checkpoint, weights, names, mean, std }: WeightsFlags,
+  { run, checkpoint, weights, mean, std, ...choice }: WeightsFlags,
   given: RecipeInput,
   free: readonly string[],
   verb: string,
@@ -68,8 +97,15 @@ export async function weightsRequest(
       recipe: makeRecipe(given),
       weights: weights ?? '',
       ...normalization,
-      ...(names && { names: nameMaps[names] }),
+      ...weightsChoice(choice),
+      note: (text) => process.stderr.write(`${text}\n`),
     };
+  }
+  const unused = Object.keys(weightsChoice(choice));
+  if (unused.length > 0) {
+    throw new RequestError(
+      `A run has its own weights: leave out ${unused.map(flagOf).join(' and ')}.`,
+    );
   }
   const fixed = Object.keys(given).filter((name) => !free.includes(name));
   if (fixed.length > 0) {

@@ -1,7 +1,7 @@
 /** The python layout of CIFAR: dicts pickled by Python 2, read without running anything. */
 import { FileError } from '../errors.js';
 import { findNumpyClass, NumpyArray } from '../weights/pickle-numpy.js';
-import { pickleText, unpickle, type PickleKey, type PickleValue } from '../weights/pickle.js';
+import { pickleText, unpickle, type PickleDict } from '../weights/pickle.js';
 import {
   CIFAR_PIXELS,
   cifarLabels,
@@ -70,7 +70,7 @@ export function parsePythonClassNames(
   return names;
 }
 
-function readDict(bytes: Uint8Array, source: string): Map<PickleKey, PickleValue> {
+function readDict(bytes: Uint8Array, source: string): PickleDict {
   const { value } = unpickle(bytes, { findClass: findNumpyClass, source });
   if (!(value instanceof Map)) throw new FileError(`${source}: expected a pickled dict.`);
   return value;

@@ -52,7 +52,12 @@ describe('Module', () => {
     const load = () => net.loadStateDict(wrong);
     expect(load).toThrow(RequestError);
     expect(load).toThrow(
-      'missing: head.weight; unknown: tail.weight; body.0.bias is [5], expected [4].',
+      [
+        'The weights do not fit the model:',
+        '  missing (1): head.weight',
+        '  unknown (1): tail.weight',
+        '  of another shape (1): body.0.bias is [5], expected [4]',
+      ].join('\n'),
     );
     expect(net.stateDict()).toEqual(before);
   });

@@ -8,6 +8,7 @@ import { describeValue } from '../describe-value.js';
 import { forwardRecord } from './context.js';
 import { nameOf } from './outputs.js';
 import { Buffer, Parameter } from './parameter.js';
+import { StateDictError } from './state-dict.js';
 
 /** One entry of a state_dict. Integers are int64 in PyTorch and bigints here. */
 export interface StateEntry {
@@ -154,30 +155,32 @@ export abstract class Module {
    * Takes over the values of a state_dict. BatchNorm's counts of batches may be missing, as in files
    * from before PyTorch 0.4.1; they stay what they are.
    * @param strict whether every other name must be there and no unknown one; default true
-   * @throws RequestError naming what is missing, unknown, or of another shape; nothing is changed then
+   * @throws StateDictError naming what is missing, unknown, or of another shape
+   * @throws RequestError for an entry with more or fewer values than its shape has; nothing is changed then
    */
   loadStateDict(state: ReadonlyMap<string, StateEntry>, { strict = true } = {}): this {
     const own = new Map<string, Parameter | Buffer>([
       ...this.namedParameters(),
       ...this.namedBuffers(),
     ]);
-    const problems: string[] = [];
-    if (strict) {
-      const missing = [...own.keys()].filter((name) => !state.has(name) && !isBatchCount(name));
-      const unknown = [...state.keys()].filter((name) => !own.has(name));
-      if (missing.length > 0) problems.push(`missing: ${abridge(missing)}`);
-      if (unknown.length > 0) problems.push(`unknown: ${abridge(unknown)}`);
-    }
-    for (const [name, target] of own) {
+    const missing = [...own.keys()].filter((name) => !state.has(name) && !isBatchCount(name));
+    const unknown = [...state.keys()].filter((name) => !own.has(name));
+    const reshaped = [...own].flatMap(([name, { shape: expected }]) => {
       const entry = state.get(name);
-      if (entry && !sameShape(entry.shape, target.shape)) {
-        problems.push(
-          `${name} is ${formatShape(entry.shape)}, expected ${formatShape(target.shape)}`,
-        );
-      }
+      if (entry === undefined || sameShape(entry.shape, expected)) return [];
+      return [{ name, found: entry.shape, expected }];
+    });
+    if (reshaped.length > 0 || (strict && missing.length + unknown.length > 0)) {
+      throw new StateDictError({
+        missing: strict ? missing : [],
+        unknown: strict ? unknown : [],
+        reshaped,
+      });
     }
-    if (problems.length > 0) {
-      throw new RequestError(`The weights do not fit the model; ${problems.join('; ')}.`);
+    for (const [name, { shape, data }] of state) {
+      if (own.has(name) && data.length !== shape.reduce((product, size) => product * size, 1)) {
+        throw new RequestError(`'${name}' is ${formatShape(shape)} but has ${data.length} values.`);
+      }
     }
     for (const [name, target] of own) {
       const entry = state.get(name);
@@ -216,9 +219,4 @@ function join(prefix: string, name: string): string {
 
 function isBatchCount(name: string): boolean {
   return name === 'num_batches_tracked' || name.endsWith('.num_batches_tracked');
-}
-
-function abridge(names: readonly string[]): string {
-  const shown = names.slice(0, 5).join(', ');
-  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
 }

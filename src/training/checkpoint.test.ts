@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
 import { FileError } from '../errors.js';
-import type { HostTensors } from '../runtime/engine.js';
+import type { HostTensor, HostTensors } from '../runtime/engine.js';
 import { readSafetensors, writeSafetensors } from '../weights/safetensors.js';
 import { seal, UNSEALED } from '../weights/seal.js';
 import { checkSeal, checkState, readCheckpoint, writeCheckpoint } from './checkpoint.js';
@@ -94,6 +94,19 @@ describe('a checkpoint', () => {
       'runs/a/last.safetensors is damaged: its content does not have the checksum (SHA-256) that ' +
         'it was written with.',
     );
+  });
+
+  it('with tensors called as properties of every object names them as unknown', async () => {
+    const one: HostTensor = { dtype: 'float32', shape: [1], data: Float32Array.of(1) };
+    const names = ['constructor', '__proto__', 'toString'];
+    const entries = Object.fromEntries(names.map((name) => [name, one]));
+    const read = await readCheckpoint(await writeCheckpoint(entries, position), 'x');
+    expect(Object.keys(read.state).sort()).toEqual([...names].sort());
+    for (const name of names) {
+      expect(() => checkState(Object.fromEntries([[name, one]]), {}, 'x')).toThrow(
+        `${name} is unknown`,
+      );
+    }
   });
 
   it('is not a file of mere weights, or one whose position cannot be read', async () => {

@@ -113,14 +113,14 @@ export async function readCheckpoint(bytes: Uint8Array, file: string): Promise<C
       `${file} holds weights, but not the position of a training run to go on from.`,
     );
   }
-  const state: Record<string, HostTensor> = {};
-  for (const [name, { shape, data }] of tensors) {
-    state[name] =
-      data instanceof Float32Array
-        ? { dtype: 'float32', shape, data }
-        : { dtype: 'int32', shape, data: Int32Array.from(data, Number) };
-  }
-  return { state, position: parsed.data, metadata };
+  const state = [...tensors].map(([name, { shape, data }]): [string, HostTensor] => [
+    name,
+    data instanceof Float32Array
+      ? { dtype: 'float32', shape, data }
+      : { dtype: 'int32', shape, data: Int32Array.from(data, Number) },
+  ]);
+  // Not by assignment, which takes a tensor called __proto__ for something else.
+  return { state: Object.fromEntries(state), position: parsed.data, metadata };
 }
 
 /**
@@ -149,7 +149,10 @@ export async function checkSeal(
 export function checkState(state: HostTensors, expected: HostTensors, file: string): void {
   const names = new Set([...Object.keys(expected), ...Object.keys(state)]);
   const wrong = [...names].flatMap((name) => {
-    const [found, wanted] = [state[name], expected[name]];
+    const [found, wanted] = [state, expected].map((all) =>
+      // Every object has a property called constructor.
+      Object.hasOwn(all, name) ? all[name] : undefined,
+    );
     if (found === undefined) return [`${name} is missing`];
     if (wanted === undefined) return [`${name} is unknown`];
     if (found.dtype === wanted.dtype && sameShape(found.shape, wanted.shape)) return [];

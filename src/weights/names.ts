@@ -54,6 +54,24 @@ export function renameState<T>(state: ReadonlyMap<string, T>, map: NameMap): Map
   return renamed;
 }
 
+/**
+ * The same entries without a prefix of their names, which wrappers such as torch.compile put before
+ * them; names without it stay.
+ * @param prefix path segments, as `module` or `model.net`
+ * @throws RequestError if no name has the prefix, or two entries would get the same name
+ */
+export function withoutPrefix<T>(state: ReadonlyMap<string, T>, prefix: string): Map<string, T> {
+  const path = prefix.replace(/\.$/, '');
+  const names = [...state.keys()];
+  if (path === '' || !names.some((name) => name.startsWith(`${path}.`))) {
+    const examples = names.slice(0, 3).map((name) => `'${name}'`);
+    throw new RequestError(
+      `No name begins with '${path}.'. There are ${names.length}, such as ${examples.join(', ')}.`,
+    );
+  }
+  return renameState(state, { [path]: '' });
+}
+
 /** The map in the other direction: from our names to theirs. */
 export function invertNames(map: NameMap): NameMap {
   return Object.fromEntries(Object.entries(map).map(([theirs, ours]) => [ours, theirs]));

@@ -1,9 +1,6 @@
-import { FileError } from '../errors.js';
+import { latin1, PickleError } from './pickle-values.js';
 
-/** A pickle that is truncated, corrupt, or asks for something that is not allowed. */
-export class PickleError extends FileError {
-  override name = 'PickleError';
-}
+const UTF8 = new TextDecoder();
 
 /** A place in the bytes of a pickle: reads numbers and strings there, never past the end. */
 export class PickleCursor {
@@ -58,14 +55,14 @@ export class PickleCursor {
 
   /** The next bytes as UTF-8. */
   text(length: number): string {
-    return new TextDecoder().decode(this.slice(length));
+    return UTF8.decode(this.slice(length));
   }
 
-  /** The text up to the next line feed, which is passed over. */
+  /** The text up to the next line feed, which is passed over, a character for each byte. */
   line(): string {
     const end = this.#bytes.indexOf(0x0a, this.at);
     if (end < 0) throw this.error('a line does not end: the file is truncated');
-    const text = this.text(end - this.at);
+    const text = latin1(this.slice(end - this.at));
     this.#take(1);
     return text;
   }

@@ -8,7 +8,8 @@ import { writeSafetensors, type StoredTensor } from './safetensors.js';
 
 const bytesOf = (name: string): Uint8Array =>
   readFileSync(new URL(`../../tests/fixtures/pytorch/${name}`, import.meta.url));
-const read = (name: string, part?: string) => readPytorch(bytesOf(name), name, part);
+const read = (name: string, part?: string) =>
+  readPytorch(bytesOf(name), name, part === undefined ? {} : { part });
 
 interface Described {
   dtype: string;

@@ -1,6 +1,12 @@
 /** Weights in any file that Fovea reads. */
-import { isPytorch, readPytorch } from './pytorch.js';
+import { FileError } from '../errors.js';
+import { selectNames } from '../globs.js';
+import { fileKind } from './kinds.js';
+import { isPytorch, readPytorch, type ReadOptions } from './pytorch.js';
+import { looksLikeSafetensors } from './safetensors-header.js';
 import { readSafetensors, type StoredTensor } from './safetensors.js';
+
+export type { ReadOptions } from './pytorch.js';
 
 /** The weights in a file, and what else it holds. */
 export interface WeightsFile {
@@ -10,18 +16,44 @@ export interface WeightsFile {
   readonly metadata: Record<string, string>;
   /** Of a PyTorch checkpoint: the part that the weights are; empty: the whole file. */
   readonly part: string;
-  /** Of a PyTorch checkpoint: its other parts, in a few words each. */
+  /** What is not among the tensors, in a few words each. */
   readonly leftOut: readonly string[];
 }
 
 /**
  * Reads safetensors, and files of torch.save (.pt, .pth), told apart by their first bytes.
  * @param file what errors call it, usually its path
- * @param part of a PyTorch checkpoint, see {@link readPytorch}
- * @throws FileError when the bytes are neither, or damaged
+ * @param options which tensors; see {@link readPytorch}
+ * @throws FileError when the bytes are neither, saying what they are, or damaged
+ * @throws RequestError if no tensor is called what is to be left out
  */
-export function readWeightsFile(bytes: Uint8Array, file: string, part?: string): WeightsFile {
-  return isPytorch(bytes)
-    ? { format: 'pytorch', ...readPytorch(bytes, file, part) }
-    : { format: 'safetensors', ...readSafetensors(bytes, file), part: '', leftOut: [] };
+export function readWeightsFile(
+  bytes: Uint8Array,
+  file: string,
+  options: ReadOptions = {},
+): WeightsFile {
+  if (looksLikeSafetensors(bytes)) return readWhole(bytes, file, options);
+  if (isPytorch(bytes)) return { format: 'pytorch', ...readPytorch(bytes, file, options) };
+  const kind = fileKind(bytes);
+  if (kind !== undefined) {
+    throw new FileError(`${file}: this is ${kind.what}, not a file of weights. ${kind.advice}`);
+  }
+  return readWhole(bytes, file, options);
+}
+
+function readWhole(
+  bytes: Uint8Array,
+  file: string,
+  { part, leaveOut = [] }: ReadOptions,
+): WeightsFile {
+  const { tensors, metadata } = readSafetensors(bytes, file);
+  if (part !== undefined && part !== '.') {
+    throw new FileError(
+      `${file} is a safetensors file, which has no parts: leave out --part ${part}.`,
+    );
+  }
+  const dropped = selectNames([...tensors.keys()], leaveOut, 'tensor');
+  for (const name of dropped) tensors.delete(name);
+  const leftOut = dropped.map((name) => `${name} (as asked)`);
+  return { format: 'safetensors', tensors, metadata, part: '', leftOut };
 }

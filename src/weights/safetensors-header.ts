@@ -9,23 +9,7 @@
  * Source: https://github.com/huggingface/safetensors (README, "Format", and the Rust reader).
  */
 import { FileError } from '../errors.js';
-
-/** Bytes per element of the dtypes that Fovea reads and writes. */
-export const BYTES_PER_ELEMENT = {
-  I64: 8,
-  F64: 8,
-  F32: 4,
-  I32: 4,
-  BF16: 2,
-  F16: 2,
-  I16: 2,
-  I8: 1,
-  U8: 1,
-  BOOL: 1,
-} as const;
-
-/** A dtype name as the format spells it. */
-export type SafetensorsDtype = keyof typeof BYTES_PER_ELEMENT;
+import { BITS_PER_ELEMENT, isDtype, type SafetensorsDtype } from './dtypes.js';
 
 /** The longest header the format allows, in bytes. */
 export const MAX_HEADER_BYTES = 100_000_000;
@@ -47,6 +31,13 @@ export interface SafetensorsHeader {
   readonly dataStart: number;
 }
 
+/** Whether bytes begin as a safetensors file does: with the length of a header and its first byte. */
+export function looksLikeSafetensors(bytes: Uint8Array): boolean {
+  if (bytes.length < 9 || bytes[8] !== 0x7b) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return view.getBigUint64(0, true) <= BigInt(MAX_HEADER_BYTES);
+}
+
 /**
  * Reads and checks the header, and that the tensors cover the data exactly.
  *
@@ -62,7 +53,10 @@ export function readHeader(bytes: Uint8Array, file: string): SafetensorsHeader {
   const json = decodeUtf8(bytes.subarray(8, 8 + length), refuse);
   const header = parseObject(json, refuse);
 
-  const metadata = readMetadata(header['__metadata__'], refuse);
+  const metadata = readMetadata(
+    Object.hasOwn(header, '__metadata__') ? header['__metadata__'] : undefined,
+    refuse,
+  );
   const entries = Object.entries(header)
     .filter(([name]) => name !== '__metadata__')
     .map(([name, value]) => readEntry(name, value, refuse))
@@ -107,7 +101,13 @@ function decodeUtf8(bytes: Uint8Array, refuse: Refuse): string {
   }
 }
 
+/** How deep a header may nest; its own parts do so 3 deep. */
+const MAX_DEPTH = 16;
+
 function parseObject(json: string, refuse: Refuse): Record<string, unknown> {
+  if (nestsDeeper(json, MAX_DEPTH)) {
+    refuse(`the header nests more than ${MAX_DEPTH} deep: the file is corrupt, or a trick`);
+  }
   let header: unknown;
   try {
     header = JSON.parse(json);
@@ -138,11 +138,16 @@ function readEntry(name: string, value: unknown, refuse: Refuse): TensorEntry {
   if (/\p{Surrogate}/u.test(name)) refuse(`${tensor} has a name that is not valid Unicode`);
   if (!isObject(value)) return refuse(`${tensor} is ${kindOf(value)} in the header, not an object`);
 
-  const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string' || !Object.hasOwn(BYTES_PER_ELEMENT, dtype)) {
+  const [dtype, shape, offsets] = ['dtype', 'shape', 'data_offsets'].map((key) =>
+    Object.hasOwn(value, key) ? value[key] : undefined,
+  );
+  if (typeof dtype !== 'string') {
+    return refuse(`${tensor} has a dtype that is ${kindOf(dtype)}; it must be a string, as "F32"`);
+  }
+  if (!isDtype(dtype)) {
     return refuse(
-      `${tensor} has dtype ${quote(String(dtype))}; Fovea reads ` +
-        `${Object.keys(BYTES_PER_ELEMENT).join(', ')}: convert the tensor to one of these`,
+      `${tensor} has dtype ${quote(dtype)}; Fovea reads ` +
+        `${Object.keys(BITS_PER_ELEMENT).join(', ')}: convert the tensor to one of these`,
     );
   }
   if (!Array.isArray(shape) || !shape.every(isCount)) {
@@ -154,20 +159,19 @@ function readEntry(name: string, value: unknown, refuse: Refuse): TensorEntry {
   const [begin = 0, end = 0] = offsets;
   if (begin > end) refuse(`${tensor} ends at byte ${end}, before it begins at byte ${begin}`);
 
-  const known = dtype as SafetensorsDtype;
   // Multiplied dimension by dimension, as the reference does: an overflow before a 0 is refused.
-  const size = [...shape, BYTES_PER_ELEMENT[known]].reduce((product, n) => {
+  const bits = [...shape, BITS_PER_ELEMENT[dtype]].reduce((product, n) => {
     return Number.isSafeInteger(product * n)
       ? product * n
-      : refuse(`${tensor} has shape [${quote(shape.join(', '))}]: more bytes than can be counted`);
+      : refuse(`${tensor} has shape ${listed(shape)}: more bytes than can be counted`);
   }, 1);
-  if (size !== end - begin) {
+  if (bits !== 8 * (end - begin)) {
     refuse(
-      `${tensor}, ${dtype} [${shape.join(', ')}], needs ${size} bytes but its data_offsets ` +
+      `${tensor}, ${dtype} ${listed(shape)}, needs ${bits / 8} bytes but its data_offsets ` +
         `[${begin}, ${end}] hold ${end - begin}`,
     );
   }
-  return { name, dtype: known, shape, begin, end };
+  return { name, dtype, shape, begin, end };
 }
 
 /** No overlap, no hole, nothing out of range, nothing left over. `entries` are sorted by place. */
@@ -189,6 +193,22 @@ function checkCoverage(entries: readonly TensorEntry[], dataBytes: number, refus
     covered = end;
   }
   if (covered < dataBytes) refuse(`${dataBytes - covered} bytes follow after the last tensor`);
+}
+
+/** Whether brackets outside of strings nest deeper, looked at before a parser builds what they hold. */
+function nestsDeeper(json: string, most: number): boolean {
+  let depth = 0;
+  for (let i = 0; i < json.length; i++) {
+    const character = json[i];
+    if (character === '{' || character === '[') depth++;
+    else if (character === '}' || character === ']') depth--;
+    else if (character === '"') {
+      i++;
+      while (i < json.length && json[i] !== '"') i += json[i] === '\\' ? 2 : 1;
+    }
+    if (depth > most) return true;
+  }
+  return false;
 }
 
 /**
@@ -230,8 +250,16 @@ function isCount(value: unknown): value is number {
 }
 
 function kindOf(value: unknown): string {
+  if (value === undefined) return 'missing';
   if (value === null) return 'null';
-  return Array.isArray(value) ? 'a list' : `a ${typeof value}`;
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+/** A shape for a message, never longer than a line. */
+function listed(shape: readonly number[]): string {
+  const more = shape.length > 8 ? `, .. (${shape.length} sizes)` : '';
+  return `[${shape.slice(0, 8).join(', ')}${more}]`;
 }
 
 /** A name for a message: visible, and never longer than a line. */

@@ -9,26 +9,24 @@
  */
 import { RequestError } from '../errors.js';
 import { bfloat16ToNumber, float16ToNumber, numberToBfloat16, numberToFloat16 } from './half.js';
-import { BYTES_PER_ELEMENT, MAX_HEADER_BYTES, readHeader } from './safetensors-header.js';
-import type { SafetensorsDtype } from './safetensors-header.js';
+import {
+  BITS_PER_ELEMENT,
+  bytesOfElements,
+  elementCount,
+  hasNumbers,
+  isDtype,
+  type ArrayOf,
+  type SafetensorsDtype,
+} from './dtypes.js';
+import { E4M3, E5M2, float8ToNumber, numberToFloat8 } from './float8.js';
+import { MAX_HEADER_BYTES, readHeader } from './safetensors-header.js';
 
 export type { SafetensorsDtype };
 
-/** The typed array that holds each dtype. The 16-bit floats are widened, without loss. */
-interface ArrayOf {
-  I64: BigInt64Array;
-  F64: Float64Array;
-  F32: Float32Array;
-  I32: Int32Array;
-  BF16: Float32Array;
-  F16: Float32Array;
-  I16: Int16Array;
-  I8: Int8Array;
-  U8: Uint8Array;
-  BOOL: Uint8Array;
-}
-
-/** One tensor: `data` is row-major and has as many elements as the product of `shape`. */
+/**
+ * One tensor: `data` is row-major and has as many elements as the product of `shape`; of the types
+ * that are not widened and that no array has (see {@link hasNumbers}) it is the bytes as stored.
+ */
 export type StoredTensor = {
   [D in SafetensorsDtype]: {
     readonly dtype: D;
@@ -44,7 +42,7 @@ export interface Safetensors {
 }
 
 /** Descending alignment, then the reference's own order: it decides where a tensor is written. */
-const DTYPES = Object.keys(BYTES_PER_ELEMENT);
+const DTYPES = Object.keys(BITS_PER_ELEMENT);
 
 /**
  * Reads a whole safetensors file. The arrays are copies: they stay valid when `bytes` changes.
@@ -87,7 +85,7 @@ export function writeSafetensors(
   for (const [name, tensor] of sorted) {
     checkTensor(name, tensor);
     const begin = dataBytes;
-    dataBytes += tensor.data.length * BYTES_PER_ELEMENT[tensor.dtype];
+    dataBytes += bytesOfElements(tensor.dtype, elementCount(tensor.shape));
     const entry = { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [begin, dataBytes] };
     fields.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
   }
@@ -136,15 +134,33 @@ export function storedTensor(
       return { dtype, shape, data: new Int16Array(buffer) };
     case 'I8':
       return { dtype, shape, data: new Int8Array(buffer) };
-    case 'U8':
-    case 'BOOL':
+    case 'U64':
+      return { dtype, shape, data: new BigUint64Array(buffer) };
+    case 'U32':
+      return { dtype, shape, data: new Uint32Array(buffer) };
+    case 'U16':
+      return { dtype, shape, data: new Uint16Array(buffer) };
+    case 'F8_E4M3':
+      return { dtype, shape, data: widened(buffer, E4M3) };
+    case 'F8_E5M2':
+      return { dtype, shape, data: widened(buffer, E5M2) };
+    default:
       return { dtype, shape, data: new Uint8Array(buffer) };
   }
+}
+
+function widened(buffer: ArrayBuffer, format: typeof E4M3): Float32Array {
+  const values = Float32Array.from({ length: 256 }, (_, pattern) =>
+    float8ToNumber(format, pattern),
+  );
+  return Float32Array.from(new Uint8Array(buffer), (pattern) => values[pattern] ?? NaN);
 }
 
 function encode({ dtype, data }: StoredTensor): Uint8Array {
   if (dtype === 'F16') return bytesOf(Uint16Array.from(data, numberToFloat16));
   if (dtype === 'BF16') return bytesOf(Uint16Array.from(data, numberToBfloat16));
+  if (dtype === 'F8_E4M3') return Uint8Array.from(data, (value) => numberToFloat8(E4M3, value));
+  if (dtype === 'F8_E5M2') return Uint8Array.from(data, (value) => numberToFloat8(E5M2, value));
   return bytesOf(data);
 }
 
@@ -152,16 +168,28 @@ function bytesOf(data: ArrayBufferView): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-const ARRAY_NAMES: Record<SafetensorsDtype, string> = {
+const ARRAY_NAMES: { readonly [D in SafetensorsDtype]: ArrayOf[D][typeof Symbol.toStringTag] } = {
+  U64: 'BigUint64Array',
   I64: 'BigInt64Array',
   F64: 'Float64Array',
+  C64: 'Uint8Array',
   F32: 'Float32Array',
+  U32: 'Uint32Array',
   I32: 'Int32Array',
   BF16: 'Float32Array',
   F16: 'Float32Array',
+  U16: 'Uint16Array',
   I16: 'Int16Array',
+  F8_E5M2FNUZ: 'Uint8Array',
+  F8_E4M3FNUZ: 'Uint8Array',
+  F8_E8M0: 'Uint8Array',
+  F8_E4M3: 'Float32Array',
+  F8_E5M2: 'Float32Array',
   I8: 'Int8Array',
   U8: 'Uint8Array',
+  F6_E3M2: 'Uint8Array',
+  F6_E2M3: 'Uint8Array',
+  F4: 'Uint8Array',
   BOOL: 'Uint8Array',
 };
 
@@ -174,8 +202,10 @@ function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
   if (/\p{Surrogate}/u.test(name)) {
     throw new RequestError(`${tensor} has a name that is not valid Unicode. Rename it.`);
   }
-  if (!Object.hasOwn(ARRAY_NAMES, dtype)) {
-    throw new RequestError(`${tensor} has dtype ${dtype}; expected one of ${DTYPES.join(', ')}.`);
+  if (!isDtype(dtype)) {
+    throw new RequestError(
+      `${tensor} has dtype ${String(dtype)}; expected one of ${DTYPES.join(', ')}.`,
+    );
   }
   if (data[Symbol.toStringTag] !== ARRAY_NAMES[dtype]) {
     throw new RequestError(
@@ -183,8 +213,9 @@ function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
         `${dtype} wants a ${ARRAY_NAMES[dtype]}.`,
     );
   }
-  const count = shape.reduce((product, n) => product * n, 1);
-  if (!shape.every((n) => Number.isSafeInteger(n) && n >= 0) || count !== data.length) {
+  const count = elementCount(shape);
+  const expected = hasNumbers(dtype) ? count : bytesOfElements(dtype, count);
+  if (!shape.every((n) => Number.isSafeInteger(n) && n >= 0) || expected !== data.length) {
     throw new RequestError(
       `${tensor} has shape [${shape.join(', ')}] and ${data.length} values; the shape must be ` +
         'whole numbers whose product is the number of values.',

@@ -2,13 +2,12 @@
 import { datasetInfo } from '../../data/catalog.js';
 import { size, type Normalization } from '../../data/dataset.js';
 import { checkNormalization } from '../../data/normalization.js';
-import { FileError, FoveaError } from '../../errors.js';
+import { FoveaError } from '../../errors.js';
 import type { ResNet } from '../../models/index.js';
-import type { StateDict } from '../../nn/module.js';
 import { createRuntime } from '../../runtime/node/create.js';
-import { renameState, type NameMap } from '../../weights/names.js';
+import { loadWeights, type WeightsChoice } from '../../weights/load.js';
 import { readFileChecked } from '../../weights/node/files.js';
-import { readWeightsFile } from '../../weights/read.js';
+import { readWeightsFile, type ReadOptions, type WeightsFile } from '../../weights/read.js';
 import { checkSeal, isCheckpoint } from '../checkpoint.js';
 import { Evaluator, type EvaluateOptions } from '../evaluator.js';
 import type { Means } from '../metrics.js';
@@ -17,12 +16,12 @@ import { modelValues, OPTIMIZER } from '../step.js';
 import { buildModel, loadSplit } from './run.js';
 
 /** A recipe of which only the model, the validation data and the device matter. */
-export interface EvaluationRequest {
+export interface EvaluationRequest extends WeightsChoice {
   readonly recipe: Recipe;
   /** A checkpoint of a run, or any safetensors or PyTorch file of weights by state_dict name. */
   readonly weights: string;
-  /** From the file's names to the model's. Default: they are the same. */
-  readonly names?: NameMap;
+  /** Is told what was taken away from the names in the file to make them the model's. */
+  readonly note?: (text: string) => void;
   /**
    * The statistics that the weights were trained with. Default: those of the data set, which is right for
    * weights of a run of Fovea; nobody knows whether it is for others.
@@ -84,32 +83,26 @@ export async function evaluateWeights(
 export async function trainedModel({
   recipe,
   weights,
-  names = {},
   normalization: given,
+  note,
+  ...choice
 }: EvaluationRequest): Promise<Trained> {
   const { classes, channels, normalization } = datasetInfo(recipe.dataset);
   if (given) checkNormalization(given, channels);
   const model = buildModel(recipe, classes);
-  const { state, own } = await readWeights(weights);
-  try {
-    model.loadStateDict(renameState(state, names));
-    return { model, normalization: given ?? (own ? normalization : undefined) };
-  } catch (error) {
-    if (!(error instanceof FoveaError)) throw error;
-    throw new FileError(`${weights}: ${error.message}`, { cause: error });
-  }
+  const found = await readWeights(weights, choice);
+  loadWeights(model, found, weights, choice, note);
+  const own = isCheckpoint(found.metadata);
+  return { model, normalization: given ?? (own ? normalization : undefined) };
 }
 
-/** The weights in a file, without the optimiser's slots of a checkpoint, and whether a run of Fovea wrote it. */
-async function readWeights(file: string): Promise<{ state: StateDict; own: boolean }> {
+/** The weights in a file, without the optimiser's slots of a checkpoint. */
+async function readWeights(file: string, options: ReadOptions): Promise<WeightsFile> {
   const bytes = await readFileChecked(file);
-  const { tensors, metadata } = readWeightsFile(bytes, file);
-  await checkSeal(bytes, metadata, file);
-  const state: StateDict = new Map();
-  for (const [name, { shape, data }] of tensors) {
-    if (name.startsWith(OPTIMIZER)) continue;
-    const known = data instanceof Float32Array || data instanceof BigInt64Array;
-    state.set(name, { shape, data: known ? data : Float32Array.from(data) });
+  const found = readWeightsFile(bytes, file, options);
+  await checkSeal(bytes, found.metadata, file);
+  for (const name of [...found.tensors.keys()]) {
+    if (name.startsWith(OPTIMIZER)) found.tensors.delete(name);
   }
-  return { state, own: isCheckpoint(metadata) };
+  return found;
 }

@@ -1,18 +1,16 @@
 /** From one file of weights to another, as `fovea convert` does it. */
 import { FileError } from '../../errors.js';
-import { invertNames, renameState, type NameMap } from '../names.js';
+import { elementCount, type SafetensorsDtype } from '../dtypes.js';
+import type { WeightsChoice } from '../load.js';
+import { invertNames, renameState, withoutPrefix } from '../names.js';
 import { readWeightsFile, type WeightsFile } from '../read.js';
+import type { StoredTensor } from '../safetensors.js';
 import { isIntact, UNSEALED } from '../seal.js';
-import type { SafetensorsDtype } from '../safetensors.js';
 import { readFileChecked, saveTensors } from './files.js';
 
-export interface ConvertOptions {
-  /** From the file's names to others. Default: they stay. */
-  readonly names?: NameMap;
-  /** Whether the map is applied backwards. Default false. */
+export interface ConvertOptions extends WeightsChoice {
+  /** Whether the name map is applied backwards, and the prefix added. Default false. */
   readonly reverse?: boolean;
-  /** Of a PyTorch checkpoint: the part that the weights are; see `readPytorch`. */
-  readonly part?: string;
 }
 
 /** What was found, and where it was written. */
@@ -33,19 +31,19 @@ export interface Converted extends Omit<WeightsFile, 'tensors'> {
  * all, with the strings that lie beside them as metadata.
  * @param to the file to write; undefined: they are only listed
  * @throws FileError for a file that is neither, damaged, or cannot be read or written
- * @throws RequestError if the name map gives two tensors one name
+ * @throws RequestError if two tensors would get one name, or none has the prefix
  */
 export async function convertWeights(
   from: string,
   to: string | undefined,
-  { names = {}, reverse = false, part }: ConvertOptions = {},
+  options: ConvertOptions = {},
 ): Promise<Converted> {
   const bytes = await readFileChecked(from);
-  const { tensors, metadata: found, ...rest } = readWeightsFile(bytes, from, part);
+  const { tensors, metadata: found, ...rest } = readWeightsFile(bytes, from, options);
   if (rest.format === 'safetensors' && (await isIntact(bytes)) === false) {
     throw new FileError(`${from} is damaged: it is not what was written. Use an older copy.`);
   }
-  const renamed = renameState(tensors, reverse ? invertNames(names) : names);
+  const renamed = renamedBy(tensors, options);
   // A checksum belongs to one file and not to another.
   const metadata = Object.fromEntries(
     Object.entries(found).filter(([key]) => !Object.hasOwn(UNSEALED, key)),
@@ -56,11 +54,22 @@ export async function convertWeights(
     from,
     to,
     metadata,
-    tensors: [...renamed].map(([name, { dtype, shape, data }]) => ({
+    tensors: [...renamed].map(([name, { dtype, shape }]) => ({
       name,
       dtype,
       shape,
-      values: data.length,
+      values: elementCount(shape),
     })),
   };
+}
+
+function renamedBy(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  { names = {}, prefix, reverse = false }: ConvertOptions,
+): Map<string, StoredTensor> {
+  if (!reverse) {
+    return renameState(prefix === undefined ? tensors : withoutPrefix(tensors, prefix), names);
+  }
+  const theirs = renameState(tensors, invertNames(names));
+  return prefix === undefined ? theirs : renameState(theirs, { '': prefix });
 }
