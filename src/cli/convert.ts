@@ -40,7 +40,7 @@ export function convertCommand(): Command {
     const { reverse = false, json, ...file } = command.opts<ConvertFlags>();
     if (reverse && file.names === undefined && file.prefix === undefined) {
       throw new RequestError(
-        '--reverse turns names round: give a map with --names, or a --prefix to add.',
+        '--reverse turns a name map round: give one with --names, or a --prefix to add.',
       );
     }
     const options: ConvertOptions = { ...weightsChoice(file), reverse };

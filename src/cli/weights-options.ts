@@ -53,10 +53,7 @@ export function addFileOptions(command: Command): Command {
       ),
     )
     .option('--prefix <path>', 'what stands before every name there, as model or\nmodule.module')
-    .option(
-      '--part <path>',
-      'of a PyTorch checkpoint: the part that the weights are,\nas ema or a.b',
-    )
+    .option('--part <path>', 'of a PyTorch checkpoint: the part that is meant,\nas ema or a.b')
     .option(
       '--leave-out <list>',
       "tensors to go without, * for anything, as\n'head.*,n_averaged'",

@@ -64,7 +64,7 @@ function stateOf(
 
 /** What a person can do, a sentence a line. */
 function hintsFor({ missing, unknown, reshaped }: Mismatch, leftOut: readonly string[]): string[] {
-  const parts = leftOut.filter((part) => / tensors?\)$/.test(part));
+  const parts = leftOut.filter((part) => part.endsWith(' tensors)'));
   const hints: string[] = [];
   if (missing.length > 0 && parts.length > 0) {
     hints.push(`The file has other parts, which --part chooses: ${parts.slice(0, 5).join(', ')}.`);
@@ -84,12 +84,15 @@ function hintsFor({ missing, unknown, reshaped }: Mismatch, leftOut: readonly st
   const [first] = reshaped;
   if (first !== undefined) {
     const [found = 0, expected = 0] = [first.found[0], first.expected[0]];
-    const onlyClasses = reshaped.every(
-      (entry) =>
-        entry.found[0] === found &&
-        entry.expected[0] === expected &&
-        entry.found.slice(1).join() === entry.expected.slice(1).join(),
-    );
+    const onlyClasses =
+      missing.length + unknown.length === 0 &&
+      reshaped.length <= 2 &&
+      reshaped.every(
+        (entry) =>
+          entry.found[0] === found &&
+          entry.expected[0] === expected &&
+          entry.found.slice(1).join() === entry.expected.slice(1).join(),
+      );
     hints.push(
       onlyClasses
         ? `The weights are of a network with ${found} classes, this one has ${expected}: choose a data set with as many.`

@@ -18,7 +18,7 @@ export interface MachineOptions {
 }
 
 /** About what the engine takes for an object, in bytes. */
-const COST = { list: 32, element: 8, dict: 200, object: 200, memo: 64, bytes: 64 } as const;
+const COST = { list: 32, element: 8, dict: 200, object: 200, memo: 64, bytes: 100 } as const;
 
 /** The longest integer, in bytes. */
 const MAX_LONG = 1024;
@@ -140,14 +140,13 @@ export class PickleMachine {
         `refused the name ${module}.${name}: only known data classes are allowed`,
       );
     }
+    this.spend(COST.object);
     return found;
   }
 
   construct(callee: PickleValue | undefined, args: PickleValue | undefined): void {
     if (!(callee instanceof PickleObject)) {
-      throw this.#cursor.error(
-        `refused to call ${Array.isArray(callee) ? 'a list' : typeof callee}`,
-      );
+      throw this.#cursor.error('refused to call what is no class and no function');
     }
     if (!Array.isArray(args)) {
       const name = callee instanceof PickleGlobal ? callee.name : 'an object';

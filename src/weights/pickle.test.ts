@@ -94,7 +94,7 @@ describe('unpickle', () => {
     expect(() => unpickle(pickle('cnumpy\nndarray\n)R.'), { findClass: findNumpyClass })).toThrow(
       'refused to call numpy.ndarray',
     );
-    expect(() => valueOf(')))R.')).toThrow('refused to call a list');
+    expect(() => valueOf(')))R.')).toThrow('refused to call what is no class');
     expect(() => valueOf('K\x01}b.')).toThrow('an object that takes none');
   });
 
