@@ -10,6 +10,21 @@ const text = (value: string) => new TextEncoder().encode(value);
 const binary = (value: string) =>
   Uint8Array.from(value.padEnd(64, '\0'), (character) => character.charCodeAt(0));
 
+/** The header of an empty file in a tar archive. */
+function tarOf(name: string): Uint8Array {
+  const header = new Uint8Array(1024);
+  const put = (at: number, value: string) =>
+    new TextEncoder().encodeInto(value, header.subarray(at));
+  put(0, name);
+  put(124, '00000000000');
+  put(148, '        ');
+  put(156, '0');
+  put(257, 'ustar');
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  put(148, `${sum.toString(8).padStart(6, '0')}\0 `);
+  return header;
+}
+
 describe('a file of another kind', () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['nothing', new Uint8Array(0), /an empty file.*Download or save it again/],
@@ -53,6 +68,12 @@ describe('a file of another kind', () => {
       zipOf(['m', 'n'].map((name) => ({ name: `${name}/data.pkl`, content: text('N.') }))),
       /several objects/,
     ],
+    [
+      'nothing that is known',
+      binary('\xde\xad\x00\x01'),
+      /neither safetensors nor a file of torch\.save.* de ad 00 01/,
+    ],
+    ['a tar archive', tarOf('photo.png'), /a tar archive, but not one of torch\.save/],
     [
       'a pickle without tensors',
       binary('\x80\x02}.').subarray(0, 4),

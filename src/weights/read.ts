@@ -38,7 +38,11 @@ export function readWeightsFile(
   if (kind !== undefined) {
     throw new FileError(`${file}: this is ${kind.what}, not a file of weights. ${kind.advice}`);
   }
-  return readWhole(bytes, file, options);
+  const start = Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0'));
+  throw new FileError(
+    `${file}: this is neither safetensors nor a file of torch.save, or it is damaged: it begins with ` +
+      `the bytes ${start.join(' ')}. Download or save it again.`,
+  );
 }
 
 function readWhole(

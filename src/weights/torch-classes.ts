@@ -166,7 +166,10 @@ function dict(args: Arguments): PickleDict {
   const made: PickleDict = new Map();
   for (const pair of Array.isArray(content) ? content : []) {
     const [key, value] = Array.isArray(pair) ? pair : [];
-    if (key !== undefined && value !== undefined) made.set(pickleText(key) ?? key, value);
+    if (key === undefined || value === undefined) continue;
+    const name = pickleText(key) ?? key;
+    if (made.has(name)) throw new FileError('A dict has a key twice');
+    made.set(name, value);
   }
   return made;
 }

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { FileError, RequestError } from '../errors.js';
 import { zipOf } from '../testing/zip.node.js';
 import { readPytorch, type ReadOptions } from './pytorch.js';
+import type { StoredTensor } from './safetensors.js';
 
 const bytesOf = (name: string) =>
   new Uint8Array(readFileSync(new URL(`../../tests/fixtures/weights/${name}`, import.meta.url)));
@@ -184,6 +185,14 @@ describe('the state_dict', () => {
     ]);
   });
 
+  it('may have dicts in dicts for its names, of which none is lost', () => {
+    expect([...read('place-nested-names.pt').tensors.keys()]).toEqual([
+      'net.conv1.weight',
+      'net.conv1.bias',
+      'head.weight',
+    ]);
+  });
+
   it('that two parts share is read under both names', () => {
     expect(listed(read('place-shared-dict.pt', { part: '.' }))).toEqual({
       'left.weight': ['F32', [2], [1, 1]],
@@ -232,6 +241,61 @@ describe('a pickle in an archive', () => {
       'a.pt',
     );
     expect(tensors.get('w')).toMatchObject({ shape: [2, 2], data: Float32Array.of(1, 2, 4, 5) });
+  });
+
+  const PLAIN = tensor(2, 'K\0', 'K\x02\x85', 'K\x01\x85');
+  const V3 = FLOATS.replace('_v2', '_v3').replace(
+    'torch\nFloatStorage',
+    'torch.storage\nUntypedStorage',
+  );
+  const untyped = (dtype: string, size: string) =>
+    `${V3}\x08tQK\0K${size}\x85K\x01\x85\x89}ctorch\n${dtype}\ntR`;
+  it.each<[string, string, StoredTensor['dtype'], number[]]>([
+    [
+      'of a Parameter of PyTorch 0.3',
+      `ctorch.nn.parameter\nParameter\n)\x81(${PLAIN}\x89}tb`,
+      'F32',
+      [0, 1],
+    ],
+    [
+      'of a Variable',
+      `ctorch.autograd.variable\nVariable\n${PLAIN}\x85R(\x89\x89}tb`,
+      'F32',
+      [0, 1],
+    ],
+    [
+      'of a Parameter with state',
+      `ctorch._utils\n_rebuild_parameter_with_state\n(${PLAIN}\x89}}tR`,
+      'F32',
+      [0, 1],
+    ],
+    ['of an untyped storage, uint16', untyped('uint16', '\x04'), 'U16', [0, 0, 0, 16256]],
+    // The bytes of 0 and 1 as float32.
+    [
+      'of an untyped storage, float8',
+      untyped('float8_e5m2', '\x08'),
+      'F8_E5M2',
+      [0, 0, 0, 0, 0, 0, -0, 1.75],
+    ],
+    [
+      'that wrote itself before PyTorch 0.1.10',
+      PLAIN.replace('_utils\n_rebuild_tensor_v2', '\nFloatTensor')
+        .replace('torch.\n', 'torch\n')
+        .replace('\x89}tR', 'tR'),
+      'F32',
+      [0, 1],
+    ],
+  ])('with a tensor %s is read', (_, value, dtype, values) => {
+    const { tensors } = readPytorch(archive(state(value), 2), 'a.pt');
+    expect(tensors.get('w')?.dtype).toBe(dtype);
+    expect(Array.from(tensors.get('w')?.data ?? [], Number)).toEqual(values);
+  });
+
+  it('with an OrderedDict as Python 2 writes it is read', () => {
+    const pairs = (second: string) =>
+      `ccollections\nOrderedDict\n](](U\x01w${PLAIN}e](U\x01${second}${PLAIN}ee\x85R`;
+    expect([...readPytorch(archive(pairs('v'), 2), 'a.pt').tensors.keys()]).toEqual(['w', 'v']);
+    expect(() => readPytorch(archive(pairs('w'), 2), 'a.pt')).toThrow(/a dict has a key twice/i);
   });
 
   it.each<[string, string, RegExp]>([

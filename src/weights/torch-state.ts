@@ -92,14 +92,15 @@ function stateBelow(
   file: string,
 ): Child | undefined {
   const usual = PARTS.flatMap((name) => candidates.filter(([key]) => key === name)).at(0);
-  if (usual !== undefined) {
+  const own = tensorsIn(value);
+  // Inside of a part that was chosen, dicts in dicts are how its names are written.
+  const inside = path.length > 0 && (candidates.length > 1 || !own.every(isStray));
+  if (usual !== undefined && !inside) {
     if (hasDottedTensors(value)) throw unclear(usual, path, file);
     return usual;
   }
-  // Inside of a part that was chosen, dicts in dicts are how its names are written.
   if (looksLikeState(value) || path.length > 0) return undefined;
   const likely = candidates.filter(([, child]) => looksLikeState(child));
-  const own = tensorsIn(value);
   if (own.length > 0) {
     const [first] = likely;
     if (first === undefined) return undefined;
