@@ -122,7 +122,7 @@ function said({ from, to, format, part, tensors, metadata, leftOut }: Converted)
     beside.join('') +
     leftOut
       .slice(0, SHOWN)
-      .map((other) => `left out: ${other}\n`)
+      .map((other) => `${visibleLine(`left out: ${other}`)}\n`)
       .join('') +
     (leftOut.length > SHOWN ? `left out: ${leftOut.length - SHOWN} more\n` : '') +
     (wrapper === undefined

@@ -12,6 +12,7 @@ import {
   normalizationFrom,
   type NormalizationFlags,
 } from './normalization-options.js';
+import { tell } from './output.js';
 import { flagOf } from './recipe-options.js';
 
 /** What the flags of a file are parsed into. */
@@ -95,7 +96,7 @@ export async function weightsRequest(
       weights: weights ?? '',
       ...normalization,
       ...weightsChoice(choice),
-      note: (text) => process.stderr.write(`${text}\n`),
+      note: (text) => tell(`${text}\n`),
     };
   }
   const unused = Object.keys(weightsChoice(choice));
