@@ -194,7 +194,9 @@ function requireLittleEndian(holds: boolean, file: string): void {
  * and in the stream behind them, for a part of a storage, `(key, offset, count)`; and of those for
  * classes with their source, `('module', class, ..)`. Each storage is made once and collected.
  */
-export function storageLoader(storages: Map<string, TorchStorage>): (id: PickleValue) => PickleValue {
+export function storageLoader(
+  storages: Map<string, TorchStorage>,
+): (id: PickleValue) => PickleValue {
   const parts = new Map<string, TorchStorage>();
   return (id) => {
     const [kind, type, rawKey, , count, part] = Array.isArray(id) ? id : [];
