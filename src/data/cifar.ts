@@ -199,7 +199,7 @@ export function parseCifarBinary(
 
 function whatElse(bytes: Uint8Array): string {
   const kind = fileKind(bytes);
-  return kind ? `It is ${kind}.` : 'It was cut off, or belongs to another data set.';
+  return kind ? `It is ${kind.what}.` : 'It was cut off, or belongs to another data set.';
 }
 
 /**

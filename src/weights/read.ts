@@ -1,12 +1,27 @@
 /** Weights in any file that Fovea reads. */
 import { FileError } from '../errors.js';
 import { selectNames } from '../globs.js';
-import { fileKind } from './kinds.js';
+import { fileKind, type FileSort } from '../file-kind.js';
 import { isPytorch, readPytorch, type ReadOptions } from './pytorch.js';
 import { looksLikeSafetensors } from './safetensors-header.js';
 import { readSafetensors, type StoredTensor } from './safetensors.js';
 
 export type { ReadOptions } from './pytorch.js';
+
+const GIVE_WEIGHTS = 'Give the file of weights.';
+
+/** What to do with a file that is no weights. */
+const ADVICE: Readonly<Record<FileSort, string>> = {
+  archive: 'Unpack it first and give the file in it.',
+  document: GIVE_WEIGHTS,
+  empty: 'Download or save it again.',
+  'foreign model': 'Load it in Python and save its weights with safetensors or torch.save.',
+  picture: GIVE_WEIGHTS,
+  pointer: 'Fetch the file itself with: git lfs pull.',
+  program: GIVE_WEIGHTS,
+  text: GIVE_WEIGHTS,
+  'web page': 'Download the file itself: the link led to a page about it.',
+};
 
 /** The weights in a file, and what else it holds. */
 export interface WeightsFile {
@@ -36,7 +51,8 @@ export function readWeightsFile(
   if (isPytorch(bytes)) return { format: 'pytorch', ...readPytorch(bytes, file, options) };
   const kind = fileKind(bytes);
   if (kind !== undefined) {
-    throw new FileError(`${file}: this is ${kind.what}, not a file of weights. ${kind.advice}`);
+    const advice = ADVICE[kind.sort];
+    throw new FileError(`${file}: this is ${kind.what}, not a file of weights. ${advice}`);
   }
   const start = Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0'));
   throw new FileError(

@@ -91,7 +91,7 @@ describe('readMembers', () => {
     await refused(read(Buffer.from('PK\x03\x04', 'latin1')), `${told}a zip archive. Unpack it`);
     await refused(read(Buffer.from('7z\xbc\xaf\x27\x1c', 'latin1')), `${told}a 7z archive.`);
     await refused(read(Buffer.from('<!doctype html>')), `${told}a web page (HTML).`);
-    await refused(read(Buffer.from('not found')), `${told}a text.`);
+    await refused(read(Buffer.from('not found')), `${told}a text that begins with "not found".`);
     await refused(read(Buffer.alloc(0)), `${told}an empty file.`);
     await refused(read(gzipSync(gzipSync(plain))), 'it holds a gzip archive');
     await refused(read(gzipSync('text and more')), 'it holds a text');

@@ -171,7 +171,7 @@ class Members {
 }
 
 async function kindOfArchive(archive: string): Promise<string> {
-  return fileKind(await firstBytes(archive)) ?? 'of an unknown kind';
+  return fileKind(await firstBytes(archive))?.what ?? 'of an unknown kind';
 }
 
 async function firstBytes(path: string): Promise<Uint8Array> {
@@ -197,7 +197,7 @@ async function notAnArchive(archive: string): Promise<FileError> {
 }
 
 function checkTar(head: Uint8Array, archive: string): void {
-  const kind = fileKind(head);
+  const kind = fileKind(head)?.what;
   if (kind === 'a tar archive') return;
   throw new FileError(
     `${archive}: expected a tar archive in it, but it holds ${kind ?? 'something else'}.`,

@@ -252,7 +252,7 @@ describe('explainRun', () => {
       ['whole.jpg', ''],
     ]);
     expect(problems).toHaveLength(3);
-    expect(problems[0]).toContain('text.png is a text: expected a picture as PNG, JPEG or WebP.');
+    expect(problems[0]).toContain('text.png is a text that begins with');
     expect(problems[1]).toMatch(/Cannot read .*missing\.png: there is no such file/);
     expect(problems[2]).toMatch(/cut\.jpg .* damaged/);
     await expect(explain(run, { images: [text, missing] })).rejects.toThrow(/text\.png[^]*missing/);

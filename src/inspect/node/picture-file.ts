@@ -38,11 +38,12 @@ const READERS: Readonly<Record<string, (bytes: Uint8Array) => PictureHeader | st
  */
 export function pictureHeader(bytes: Uint8Array, source: string): PictureHeader {
   const kind = fileKind(bytes);
-  const read = READERS[kind ?? ''];
+  const read = READERS[kind?.what ?? ''];
   if (read === undefined) {
-    const advice = /picture|drawing|icon|document/.test(kind ?? '') ? ' Save it as PNG first.' : '';
+    const isDrawn = kind?.sort === 'picture' || kind?.sort === 'document';
+    const advice = isDrawn ? ' Save it as PNG first.' : '';
     throw new FileError(
-      `${source} is ${kind ?? 'of an unknown kind'}: expected a picture as PNG, JPEG or WebP.${advice}`,
+      `${source} is ${kind?.what ?? 'of an unknown kind'}: expected a picture as PNG, JPEG or WebP.${advice}`,
     );
   }
   const header = read(bytes);
