@@ -123,16 +123,46 @@ function exchangeChannels(
   return emit.node('Reshape', [exchanged, int64(emit, [groups * outputs, channels, ...kernel])]);
 }
 
+/** With fewer positions than this, the product of each sample is too small to be worth a sum over them. */
+const FEW_POSITIONS = 64;
+
 /** Chooses how to write the gradient of a weight. */
 export function lowerWeightGradient(context: Context): Value {
-  const { groups, dilations, kernel, strides, padsBegin } = context.attributes;
+  const { groups, dilations, kernel, strides, padsBegin, padsEnd } = context.attributes;
   const positions = context.node.inputs[1]?.shape.slice(2) ?? [];
+  const pointwise =
+    elementCount(kernel) === 1 &&
+    strides.every((s) => s === 1) &&
+    [...padsBegin, ...padsEnd].every((p) => p === 0);
+  if (pointwise && groups === 1 && elementCount(positions) >= FEW_POSITIONS) {
+    return asProducts(context);
+  }
   // With a stride past the input, kernels can lie in the padding alone: then there is nothing to fold.
   const touches = kernel.every(
     (k, axis) => (strides[axis] ?? 1) * ((positions[axis] ?? 1) - 1) + k > (padsBegin[axis] ?? 0),
   );
   const dense = groups === 1 && kernel.length === 2 && dilations.every((d) => d === 1);
   return dense && touches ? asConvolution(context) : asColumns(context);
+}
+
+/**
+ * A pointwise kernel without stride or padding: one matrix product for each sample, added up. Faster
+ * than one convolution, which would have few columns, and closer: its sums are as long as the batch
+ * times the positions.
+ *
+ *   g [B, O, P] x transposed [B, C, P]  ->  [B, O, C], summed over B
+ */
+function asProducts({ emit, inputs: [x = '', g = ''], node }: Context): Value {
+  const [batch = 1, channels = 1, ...spatial] = node.inputs[0]?.shape ?? [];
+  const [, outputs = 1] = node.inputs[1]?.shape ?? [];
+  const positions = elementCount(spatial);
+  const rows = emit.node('Reshape', [x, int64(emit, [batch, channels, positions])]);
+  const perSample = emit.node('MatMul', [
+    emit.node('Reshape', [g, int64(emit, [batch, outputs, positions])]),
+    emit.node('Transpose', [rows], { perm: [0, 2, 1] }),
+  ]);
+  const total = emit.node('ReduceSum', [perSample, int64(emit, [0])], { keepdims: 0 });
+  return emit.node('Reshape', [total, int64(emit, node.shape)]);
 }
 
 /**

@@ -168,7 +168,7 @@ const convTransposeOp: OpFunction<ConvTransposeAttributes> = defineOp<ConvTransp
         return `The weight takes ${w.dim(0)} input channels, not ${x.dim(1)}.`;
       }
       if (g.outputPadding.some((extra, axis) => extra >= at(g.strides, axis))) {
-        return `The output padding [${g.outputPadding.join(', ')}] must be less than the stride.`;
+        return `The output padding [${g.outputPadding.join(', ')}] must be less than the stride, or than the dilation.`;
       }
       const spatial = x.shape.slice(2).map((size, axis) => {
         const pads = at(g.padsBegin, axis) + at(g.padsEnd, axis);
@@ -194,7 +194,7 @@ const convTransposeOp: OpFunction<ConvTransposeAttributes> = defineOp<ConvTransp
 );
 
 export interface ConvTransposeOptions extends ConvOptions {
-  /** Extra elements at the end of each axis, less than the stride; default 0. */
+  /** Extra elements at the end of each axis, less than the stride or less than the dilation; default 0. */
   readonly outputPadding?: PerAxis;
 }
 
@@ -209,10 +209,21 @@ export function convTranspose(
   options: ConvTransposeOptions = {},
 ): Tensor {
   const axes = x.rank - 2;
-  const y = convTransposeOp([x, weight], {
-    ...geometry(options, axes),
-    outputPadding: perAxis(options.outputPadding ?? 0, axes),
-  });
+  const g = geometry(options, axes);
+  const wanted = perAxis(options.outputPadding ?? 0, axes);
+  // More than the op takes is as much less padding, and then zeros, which no tap reaches.
+  const more = wanted.map((extra, axis) =>
+    extra < at(g.dilations, axis) ? Math.max(extra - at(g.strides, axis) + 1, 0) : 0,
+  );
+  const unpadded = more.map((extra, axis) => Math.min(extra, at(g.padsEnd, axis)));
+  const y = more.reduce(
+    (map, extra, axis) => map.pad(axis + 2, 0, extra - at(unpadded, axis)),
+    convTransposeOp([x, weight], {
+      ...g,
+      padsEnd: g.padsEnd.map((size, axis) => size - at(unpadded, axis)),
+      outputPadding: wanted.map((extra, axis) => extra - at(more, axis)),
+    }),
+  );
   if (bias && (bias.rank !== 1 || bias.dim(0) !== y.dim(1))) {
     throw shapeError('convTranspose', [x, weight, bias], `The bias must be [${y.dim(1)}].`);
   }

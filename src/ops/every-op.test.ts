@@ -81,6 +81,7 @@ const CASES: Record<string, Case> = {
   sin: unary(ops.sin),
   slice: unary((x) => ops.slice(x, 1, 0, 4, 2)),
   softmax: unary((x) => ops.softmax(x, 1)),
+  softplus: unary(ops.softplus),
   sqrt: ofPositive(ops.sqrt),
   square: unary(ops.square),
   sub: binary(ops.sub),

@@ -15,6 +15,7 @@ import {
   checkPerAxis,
   checkWindow,
   perAxis,
+  span,
   windowCounts,
   windowGeometry,
   type Padding,
@@ -32,6 +33,8 @@ export interface MaxPoolOptions {
   readonly padding?: Padding;
   /** Distance between the elements of a window, default 1. */
   readonly dilation?: PerAxis;
+  /** Whether a last window counts that starts inside the input and ends past its padding. Default false. */
+  readonly ceilMode?: boolean;
 }
 
 export interface AvgPoolOptions {
@@ -41,6 +44,8 @@ export interface AvgPoolOptions {
   readonly padding?: Padding;
   /** Whether the added zeros count in the averages. Default true, as in PyTorch. */
   readonly countIncludePad?: boolean;
+  /** Whether a last window counts that starts inside the input and ends past its padding. Default false. */
+  readonly ceilMode?: boolean;
 }
 
 interface PoolAttributes extends WindowGeometry {
@@ -192,17 +197,39 @@ function spreadTaps(parts: readonly Tensor[], axis: number, size: number, a: Poo
 
 /**
  * Largest element of each window, NaN if one is. x [B, C, ..S] -> [B, C, ..S'] with
- * S' = floor((S + padding - dilation (kernel - 1) - 1) / stride) + 1, as torch.nn.MaxPool1d, 2d and 3d
- * with ceil_mode false. Where elements of a window are equal, the first gets the whole gradient.
+ * S' = floor((S + padding - dilation (kernel - 1) - 1) / stride) + 1, as torch.nn.MaxPool1d, 2d and 3d;
+ * with `ceilMode` rounded up. Where elements of a window are equal, the first gets the whole gradient.
  *
  * @throws ShapeError for a kernel larger than the padded input, or padding as wide as the kernel
  */
 export function maxPool(x: Tensor, kernel: PerAxis, options: MaxPoolOptions = {}): Tensor {
-  const { stride = kernel, padding = 0, dilation = 1 } = options;
+  const { stride = kernel, padding = 0, dilation = 1, ceilMode = false } = options;
   const axes = x.rank - 2;
-  return maxPoolOp([x], {
+  const a = {
     kernel: perAxis(kernel, axes),
     ...windowGeometry({ stride, padding, dilation }, axes),
+  };
+  // What a last window has beyond the padding never wins either.
+  const beyond = ceilMode ? overhangs(x, a) : [];
+  return maxPoolOp([beyond.reduce((y, size, i) => y.pad(i + 2, 0, size, -Infinity), x)], a);
+}
+
+/**
+ * How far the last window of each axis reaches past the padding when the number of windows is
+ * rounded up, as PyTorch does it: no window starts in the padding at the end. 0 where windows fit.
+ */
+function overhangs(x: Tensor, a: PoolAttributes): number[] {
+  const spatial = x.shape.slice(2);
+  // Impossible numbers are left for the op to refuse.
+  if (checkPerAxis('kernel', a.kernel, spatial.length, 1) ?? checkWindow(a, spatial.length)) {
+    return [];
+  }
+  return windowCounts(spatial, a.kernel, a).map((whole, axis) => {
+    const start = whole * at(a.strides, axis) - at(a.padsBegin, axis);
+    const end = start + span(at(a.kernel, axis), a, axis);
+    const padded = at(spatial, axis) + at(a.padsEnd, axis);
+    const fits = end - at(a.strides, axis) === padded;
+    return fits || start >= at(spatial, axis) ? 0 : end - padded;
   });
 }
 
@@ -254,18 +281,32 @@ function averagingMap(a: AvgPoolAttributes, axis: number, size: number, counts: 
 
 /**
  * Mean of each window. x [B, C, ..S] -> [B, C, ..S'] with S' = floor((S + padding - kernel) / stride) + 1,
- * as torch.nn.AvgPool1d, 2d and 3d with ceil_mode false.
+ * as torch.nn.AvgPool1d, 2d and 3d; with `ceilMode` rounded up, and what a last window has beyond the
+ * padding counts in no average.
  *
  * @throws ShapeError for a kernel larger than the padded input, or padding as wide as the kernel
  */
 export function avgPool(x: Tensor, kernel: PerAxis, options: AvgPoolOptions = {}): Tensor {
-  const { stride = kernel, padding = 0, countIncludePad = true } = options;
+  const { stride = kernel, padding = 0, countIncludePad = true, ceilMode = false } = options;
   const axes = x.rank - 2;
-  return avgPoolOp([x], {
+  const a = {
     kernel: perAxis(kernel, axes),
     ...windowGeometry({ stride, padding, dilation: 1 }, axes),
     countIncludePad,
-  });
+  };
+  const beyond = ceilMode ? overhangs(x, a) : [];
+  if (beyond.every((size) => size === 0)) return avgPoolOp([x], a);
+  if (!countIncludePad) {
+    const padsEnd = a.padsEnd.map((size, axis) => size + at(beyond, axis));
+    return avgPoolOp([x], { ...a, padsEnd });
+  }
+  // Zeros that count become part of the input; what is beyond them is padding that does not.
+  const padded = beyond.reduce(
+    (y, _, axis) => y.pad(axis + 2, at(a.padsBegin, axis), at(a.padsEnd, axis)),
+    x,
+  );
+  const padsBegin = beyond.map(() => 0);
+  return avgPoolOp([padded], { ...a, padsBegin, padsEnd: beyond, countIncludePad: false });
 }
 
 declare module '../tensor/tensor.js' {

@@ -12,6 +12,7 @@ import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { defineOp, shapeError } from './define.js';
 import { constant } from './leaf.js';
 import { keepNaN } from './nan.js';
+import { lowerSum } from './sum-lowering.js';
 
 /** Which axes to reduce (all of them if none are given) and whether to keep them with size 1. */
 export interface ReduceOptions {
@@ -52,15 +53,12 @@ function keepRank(reduced: Tensor, source: Tensor, axes: readonly number[]): Ten
 
 function reduction(
   name: string,
-  onnx: string,
-  axesAre: 'input' | 'attribute',
+  onnx: 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin',
   rule: {
     initial: number;
     combine: (total: number, value: number) => number;
     gradient: (context: { x: Tensor; y: Tensor; g: Tensor; count: number }) => Tensor;
     finish?: (total: number, count: number) => number;
-    /** Whether the kernel passes over NaN. */
-    losesNaN?: boolean;
   },
 ) {
   const op = defineOp<ReduceAttributes>(name, {
@@ -72,17 +70,14 @@ function reduction(
       const g = keepRank(upstream, x, axes);
       return [rule.gradient({ x, y, g, count })];
     },
-    lower: ({ emit, inputs: [x = ''], attributes: { axes, keepDims }, node }) => {
-      const keepdims = keepDims ? 1 : 0;
-      const reduced =
-        axesAre === 'input'
-          ? emit.node(onnx, [x, emit.constant(axes, [axes.length], 'int64')], { keepdims })
-          : emit.node(onnx, [x], { axes, keepdims });
-      return rule.losesNaN
-        ? keepNaN(emit, reduced, x, node, (flags) =>
-            emit.node('ReduceMax', [flags], { axes, keepdims }),
-          )
-        : reduced;
+    lower: ({ emit, inputs: [x = ''], attributes, node }) => {
+      if (onnx === 'ReduceSum' || onnx === 'ReduceMean') {
+        return lowerSum(emit, onnx, x, node.inputs[0]?.shape ?? [], attributes);
+      }
+      const options = { axes: attributes.axes, keepdims: Number(attributes.keepDims) };
+      return keepNaN(emit, emit.node(onnx, [x], options), x, node, (flags) =>
+        emit.node('ReduceMax', [flags], options),
+      );
     },
     reference: ({ inputs: [x], attributes: { axes }, node }) => {
       if (x === undefined) return ndarray(node.shape);
@@ -107,14 +102,14 @@ function reduction(
 }
 
 /** Sum over axes. */
-export const sum = reduction('sum', 'ReduceSum', 'input', {
+export const sum = reduction('sum', 'ReduceSum', {
   initial: 0,
   combine: (total, v) => total + v,
   gradient: ({ x, g }) => g.expand(x.shape),
 });
 
 /** Mean over axes. */
-export const mean = reduction('mean', 'ReduceMean', 'attribute', {
+export const mean = reduction('mean', 'ReduceMean', {
   initial: 0,
   combine: (total, v) => total + v,
   finish: (total, count) => total / count,
@@ -128,19 +123,17 @@ function shareAmongEqual({ x, y, g }: { x: Tensor; y: Tensor; g: Tensor }): Tens
 }
 
 /** Largest value over axes, NaN if one is; equal ones share the gradient evenly (as torch.amax). */
-export const max = reduction('max', 'ReduceMax', 'attribute', {
+export const max = reduction('max', 'ReduceMax', {
   initial: -Infinity,
   combine: Math.max,
   gradient: shareAmongEqual,
-  losesNaN: true,
 });
 
 /** Smallest value over axes, NaN if one is; equal ones share the gradient evenly (as torch.amin). */
-export const min = reduction('min', 'ReduceMin', 'attribute', {
+export const min = reduction('min', 'ReduceMin', {
   initial: Infinity,
   combine: Math.min,
   gradient: shareAmongEqual,
-  losesNaN: true,
 });
 
 const cumsumOp = defineOp<{ readonly axis: number; readonly reverse: boolean }>('cumsum', {

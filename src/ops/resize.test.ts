@@ -16,6 +16,8 @@ function resized(values: readonly number[], options: InterpolateOptions): number
 
 const axesOf: Record<InterpolationMode, readonly number[]> = {
   nearest: [1, 2, 3],
+  'nearest-exact': [1, 2, 3],
+  area: [1, 2, 3],
   linear: [1],
   bilinear: [2],
   trilinear: [3],
@@ -23,7 +25,7 @@ const axesOf: Record<InterpolationMode, readonly number[]> = {
 };
 
 const resizing = fc
-  .constantFrom<InterpolationMode>('nearest', 'linear', 'bilinear', 'trilinear', 'bicubic')
+  .constantFrom(...(Object.keys(axesOf) as InterpolationMode[]))
   .chain((mode) =>
     fc.constantFrom(...axesOf[mode]).chain((axes) => {
       const sizes = () =>
@@ -32,7 +34,7 @@ const resizing = fc
         mode: fc.constant(mode),
         from: sizes(),
         size: sizes(),
-        alignCorners: mode === 'nearest' ? fc.constant(false) : fc.boolean(),
+        alignCorners: /nearest|area/.test(mode) ? fc.constant(false) : fc.boolean(),
       });
     }),
   )
@@ -49,6 +51,11 @@ describe('interpolate', () => {
       }),
       RUNS,
     );
+  });
+
+  it('steps by a given scale where the size stays, as PyTorch does', () => {
+    expect(resized([5, 7], { scale: 1.3 })).toEqual([5, 5]);
+    expect(resized([5, 7], { scale: 1.3, mode: 'linear' })).toEqual([5, 7]);
   });
 
   it('computes the same in ONNX Runtime, gradient included', async () => {

@@ -4,18 +4,24 @@
  * all execution providers agree, and the gradient is the transposed map.
  */
 import { installMethods, type Tensor } from '../tensor/tensor.js';
+import { adaptiveAvgPool } from './adaptive-pool.js';
 import { addWeight, axisMap, mapAxis, type AxisMap } from './axis-map.js';
 import { shapeError } from './define.js';
 import { checkPerAxis, perAxis, type PerAxis } from './geometry.js';
 
-export type InterpolationMode = 'nearest' | 'linear' | 'bilinear' | 'trilinear' | 'bicubic';
+export type InterpolationMode =
+  'nearest' | 'nearest-exact' | 'linear' | 'bilinear' | 'trilinear' | 'bicubic' | 'area';
 
 export interface InterpolateOptions {
   /** Sizes of the spatial axes of the result. Give this or `scale`. */
   readonly size?: PerAxis;
   /** Factors by which the spatial axes grow: the sizes become floor(size * scale). */
   readonly scale?: PerAxis;
-  /** Default 'nearest'. The linear modes are named by their number of axes; bicubic takes two. */
+  /**
+   * Default 'nearest', which takes the element at or before a position; 'nearest-exact' that whose
+   * centre is nearest. The linear modes are named by their number of axes; bicubic takes two; 'area'
+   * is adaptive average pooling.
+   */
   readonly mode?: InterpolationMode;
   /** Whether the centres of the corner elements stay in place, instead of the outer edges. Default false. */
   readonly alignCorners?: boolean;
@@ -23,10 +29,12 @@ export interface InterpolateOptions {
 
 const AXES_OF_MODE: Readonly<Record<InterpolationMode, number | undefined>> = {
   nearest: undefined,
+  'nearest-exact': undefined,
   linear: 1,
   bilinear: 2,
   trilinear: 3,
   bicubic: 2,
+  area: undefined,
 };
 
 /** PyTorch's constant of the cubic convolution kernel. */
@@ -41,10 +49,11 @@ interface AxisScale {
 }
 
 /** PyTorch takes this in float32, whatever the tensor's type: 46 from 14 differs from exact arithmetic. */
-function nearestIndices({ inputs, outputs, step }: AxisScale): number[] {
+function nearestIndices({ inputs, outputs, step }: AxisScale, exact: boolean): number[] {
   const rounded = Math.fround(step);
+  const offset = exact ? 0.5 : 0;
   return Array.from({ length: outputs }, (_, o) =>
-    inputs === outputs ? o : Math.min(Math.floor(Math.fround(o * rounded)), inputs - 1),
+    Math.min(Math.floor(Math.fround((o + offset) * rounded)), inputs - 1),
   );
 }
 
@@ -105,7 +114,9 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   if ((AXES_OF_MODE[mode] ?? axes) !== axes) {
     throw refuse(`The mode ${mode} takes ${AXES_OF_MODE[mode]} spatial axes, not ${axes}.`);
   }
-  if (mode === 'nearest' && alignCorners) throw refuse('Nearest neighbours have no alignCorners.');
+  const nearest = mode === 'nearest' || mode === 'nearest-exact';
+  if ((nearest || mode === 'area') && alignCorners)
+    throw refuse('Nearest neighbours and areas have no alignCorners.');
   if ((size === undefined) === (scale === undefined)) throw refuse('Give either size or scale.');
 
   const factors = scale === undefined ? undefined : perAxis(scale, axes);
@@ -119,15 +130,18 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   const problem = checkPerAxis('size', sizes, axes, 1);
   if (problem !== undefined) throw refuse(problem);
 
+  if (mode === 'area') return adaptiveAvgPool(x, sizes);
+
   return spatial.reduce((y, inputs, i) => {
     const outputs = sizes[i] ?? 1;
     const factor = factors?.[i];
     const ratio = factor === undefined ? inputs / outputs : 1 / factor;
     const corners = outputs > 1 ? (inputs - 1) / (outputs - 1) : 0;
     const step = alignCorners ? corners : ratio;
-    if (inputs === outputs && (step === 1 || mode !== 'bicubic')) return y;
+    // PyTorch copies in the linear modes, and steps by the given scale in the others.
+    if (inputs === outputs && (step === 1 || mode.endsWith('linear'))) return y;
     const axis: AxisScale = { inputs, outputs, step, alignCorners };
-    if (mode === 'nearest') return y.gather(i + 2, nearestIndices(axis));
+    if (nearest) return y.gather(i + 2, nearestIndices(axis, mode === 'nearest-exact'));
     return mapAxis(y, i + 2, mode === 'bicubic' ? cubicMap(axis) : linearMap(axis));
   }, x);
 }

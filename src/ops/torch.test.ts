@@ -78,7 +78,7 @@ function build({ op, options }: TorchCase, inputs: readonly Tensor[]): Tensor {
 const title = (c: TorchCase) =>
   `${c.op} ${c.inputs.map(({ shape }) => formatShape(shape)).join(', ')} ${JSON.stringify(c.options)}`;
 
-const FILES = ['conv', 'pool', 'resize', 'normalization', 'elementwise', 'reduce'];
+const FILES = ['conv', 'pool', 'resize', 'normalization', 'elementwise', 'reduce', 'options'];
 
 describe.each(FILES)('as PyTorch: %s', (file) => {
   const cases = torchCases(file);

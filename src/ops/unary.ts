@@ -75,6 +75,13 @@ export const sigmoid = unary(
 export const erf = unary('erf', 'Erf', erfFloat64, ({ x, g }) =>
   g.mul(exp(neg(square(x)))).mul(2 / Math.sqrt(Math.PI)),
 );
+/** log(1 + e^x), a smooth max(x, 0). */
+export const softplus = unary(
+  'softplus',
+  'Softplus',
+  (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  ({ x, g }) => g.mul(sigmoid(x)),
+);
 /** max(x, 0); the derivative at 0 is 0 (as PyTorch). */
 export const relu = unary(
   'relu',
@@ -199,6 +206,8 @@ declare module '../tensor/tensor.js' {
     sigmoid(): Tensor;
     /** Error function. */
     erf(): Tensor;
+    /** log(1 + e^x). */
+    softplus(): Tensor;
     /** max(x, 0). */
     relu(): Tensor;
     /** Exact GELU. */
@@ -225,6 +234,7 @@ const fluent = {
   tanh,
   sigmoid,
   erf,
+  softplus,
   relu,
   gelu,
   silu,

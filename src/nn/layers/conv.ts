@@ -155,3 +155,16 @@ export class ConvTranspose2d extends ConvTransposeNd {
     super(2, inChannels, outChannels, kernel, options);
   }
 }
+
+/** Transposed convolution: [B, in, D, H, W] -> [B, out, D', H', W']. Names, defaults and initialisation of torch.nn.ConvTranspose3d. */
+export class ConvTranspose3d extends ConvTransposeNd {
+  /** @throws RequestError if a number of channels is not divisible by `groups` */
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernel: PerAxis,
+    options: ConvTransposeLayerOptions = {},
+  ) {
+    super(3, inChannels, outChannels, kernel, options);
+  }
+}

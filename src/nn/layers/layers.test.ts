@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RequestError, ShapeError } from '../../errors.js';
+import { gradients } from '../../autodiff/gradients.js';
 import { constant, input } from '../../ops/index.js';
 import { RandomStream } from '../../random/index.js';
 import { evaluate } from '../../tensor/evaluate.js';
@@ -47,6 +48,43 @@ const layers: Readonly<Record<string, () => Layer>> = {
   'Upsample.bilinear': () =>
     new nn.Upsample({ size: [5, 4], mode: 'bilinear', alignCorners: true }),
   'Upsample.bicubic': () => new nn.Upsample({ size: [5, 7], mode: 'bicubic' }),
+  ConvTranspose1d: () =>
+    new nn.ConvTranspose1d(4, 6, 3, { stride: 2, padding: 1, outputPadding: 1, groups: 2 }),
+  ConvTranspose3d: () =>
+    new nn.ConvTranspose3d(4, 2, [2, 3, 1], {
+      stride: [1, 2, 2],
+      padding: [0, 1, 0],
+      outputPadding: [0, 1, 1],
+      dilation: [2, 1, 1],
+    }),
+  'ConvTranspose3d.groups': () => new nn.ConvTranspose3d(4, 4, 2, { groups: 4, bias: false }),
+  InstanceNorm1d: () => new nn.InstanceNorm1d(3),
+  InstanceNorm2d: () => new nn.InstanceNorm2d(3, { eps: 1e-3, affine: true }),
+  'InstanceNorm2d.tracked': () =>
+    new nn.InstanceNorm2d(2, { momentum: 0.3, affine: true, trackRunningStats: true }),
+  InstanceNorm3d: () => new nn.InstanceNorm3d(2, { trackRunningStats: true }),
+  LocalResponseNorm: () => new nn.LocalResponseNorm(3, { alpha: 0.5, beta: 0.75, k: 2 }),
+  'LocalResponseNorm.even': () => new nn.LocalResponseNorm(4, { alpha: 0.5 }),
+  PReLU: () => new nn.PReLU(),
+  'PReLU.channels': () => new nn.PReLU(4),
+  ELU: () => new nn.ELU(0.7),
+  CELU: () => new nn.CELU(2),
+  SELU: () => new nn.SELU(),
+  'GELU.tanh': () => new nn.GELU({ approximate: 'tanh' }),
+  Mish: () => new nn.Mish(),
+  Softplus: () => new nn.Softplus(2),
+  Softsign: () => new nn.Softsign(),
+  LogSigmoid: () => new nn.LogSigmoid(),
+  Hardtanh: () => new nn.Hardtanh(-0.5, 0.75),
+  GLU: () => new nn.GLU(1),
+  LogSoftmax: () => new nn.LogSoftmax(1),
+  'MaxPool2d.ceil': () => new nn.MaxPool2d(3, { stride: 2, padding: 1, ceilMode: true }),
+  MaxPool3d: () => new nn.MaxPool3d(2, { stride: 1, dilation: [1, 2, 1] }),
+  AvgPool1d: () => new nn.AvgPool1d(3, { stride: 2, padding: 1, ceilMode: true }),
+  AdaptiveMaxPool1d: () => new nn.AdaptiveMaxPool1d(3),
+  AdaptiveAvgPool3d: () => new nn.AdaptiveAvgPool3d([2, 1, 3]),
+  AdaptiveMaxPool3d: () => new nn.AdaptiveMaxPool3d([2, 1, 3]),
+  'Upsample.exact': () => new nn.Upsample({ size: [5, 7], mode: 'nearest-exact' }),
 };
 
 function only(value: NdArray | undefined): number[] {
@@ -72,10 +110,13 @@ describe('layers', () => {
 });
 
 describe('initialisation', () => {
-  const made: Readonly<Record<string, () => nn.Conv2d | nn.Linear | nn.ConvTranspose2d>> = {
+  type Made = nn.Conv2d | nn.Linear | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d;
+  const made: Readonly<Record<string, () => Made>> = {
     'Conv2d(8, 32, 3)': () => new nn.Conv2d(8, 32, 3),
     'Conv2d(32, 32, 3, groups=32)': () => new nn.Conv2d(32, 32, 3, { groups: 32 }),
     'ConvTranspose2d(8, 32, 3)': () => new nn.ConvTranspose2d(8, 32, 3),
+    'ConvTranspose1d(8, 64, 5)': () => new nn.ConvTranspose1d(8, 64, 5),
+    'ConvTranspose3d(4, 16, 3)': () => new nn.ConvTranspose3d(4, 16, 3),
     'Linear(64, 256)': () => new nn.Linear(64, 256),
   };
   const torch = jsonFixture('torch-initialization') as Record<
@@ -165,7 +206,60 @@ describe('BatchNorm', () => {
   });
 });
 
+describe('InstanceNorm', () => {
+  it('refuses one value per channel, and maps of another rank', () => {
+    const norm = new nn.InstanceNorm2d(3);
+    expect(() => norm.forward(input('x', [2, 3, 1, 1]))).toThrow(/more than one value per channel/);
+    expect(() => norm.forward(input('x', [2, 3, 4]))).toThrow(/Expected \[B, 3, H, W\]/);
+  });
+});
+
+describe('activations at the places where they bend, as PyTorch', () => {
+  const at = (layer: Layer, values: readonly number[]) => {
+    const x = input('x', [values.length]);
+    const y = layer.forward(x);
+    const given = new Map([[x, { shape: x.shape, data: Float64Array.from(values) }]]);
+    return evaluate([y, gradients([y], [x], [constant([1], []).expand(y.shape)])[0]!], given).map(
+      only,
+    );
+  };
+
+  it.each<[string, Layer, number[], number[], number[]]>([
+    ['ReLU6', new nn.ReLU6(), [-1, 0, 3, 6, 7], [0, 0, 3, 6, 6], [0, 0, 1, 0, 0]],
+    ['Hardtanh', new nn.Hardtanh(), [-2, -1, 0, 1, 2], [-1, -1, 0, 1, 1], [0, 0, 1, 0, 0]],
+    ['Hardsigmoid', new nn.Hardsigmoid(), [-3, 0, 3], [0, 0.5, 1], [0, 1 / 6, 0]],
+    ['ELU', new nn.ELU(), [0], [0], [1]],
+    ['Softplus', new nn.Softplus(), [0], [Math.log(2)], [0.5]],
+  ])('%s', (_, layer, values, outputs, slopes) => {
+    const [y, dx] = at(layer, values);
+    outputs.forEach((v, i) => expect(y?.[i]).toBeCloseTo(v, 12));
+    slopes.forEach((v, i) => expect(dx?.[i]).toBeCloseTo(v, 12));
+  });
+
+  it('far from 0 nothing overflows', () => {
+    const [y, dx] = at(new nn.ELU(), [-1000, 1000]);
+    expect([y, dx]).toEqual([
+      [-1, 1000],
+      [0, 1],
+    ]);
+    expect(at(new nn.LogSigmoid(), [-1000, 1000])).toEqual([
+      [-1000, -0],
+      [1, 0],
+    ]);
+  });
+});
+
 describe('Dropout', () => {
+  it('of channels has one place in its mask for each channel of each sample', () => {
+    const { record: left } = record(true, () =>
+      new nn.Dropout2d(0.5).forward(input('x', [2, 3, 4, 5])),
+    );
+    expect(left.noise[0]?.tensor.shape).toEqual([2, 3, 1, 1]);
+    expect(() => record(true, () => new nn.Dropout1d().forward(input('x', [2, 3, 4, 5])))).toThrow(
+      /Expected \[B, C, W\]/,
+    );
+  });
+
   it('is the identity in eval and for p = 0', () => {
     const x = input('x', [2, 3]);
     expect(record(false, () => new nn.Dropout(0.3).forward(x)).output).toBe(x);

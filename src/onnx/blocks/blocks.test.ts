@@ -174,6 +174,16 @@ describe('the ops around a convolution agree with the reference in blocks', () =
     await inBlocks((x, w, g) => build(x, w, g), [map, weight, extra]);
   });
 
+  it.each<[string, (y: Tensor, g: Tensor) => Tensor]>([
+    ['limits', (y) => y.clip({ min: -1, max: 1 })],
+    ['not below', (y, g) => where(y.greaterEqual(g), y, g)],
+    ['not above', (y, g) => where(y.lessEqual(g), y, g)],
+    ['equal', (y, g) => where(y.equal(g), g, y)],
+    ['a condition from outside', (y, g) => where(g.greater(0), y, g)],
+  ])('a choice by a condition: %s', async (_, build) => {
+    await inBlocks((x, w, g) => features(build(features(x, w), g), w), [map, weight, map]);
+  });
+
   it('a map seen with five axes', async () => {
     await inBlocks(
       (x, w, g) => features(x, w).reshape([16, 2, 8, 4, 5]).mul(g).sum([1]),

@@ -87,9 +87,14 @@ export class Layouts {
     return Object.values(this.values).some((values) => values.has(tensor));
   }
 
-  /** Whether a tensor could be kept in blocks: a float map whose channels fill them. */
+  /** Whether a tensor could be kept in blocks: a map whose channels fill them. */
   fits(tensor: Tensor): boolean {
     return this.block > 1 && tensor.rank === 4 && tensor.dim(1) % this.block === 0;
+  }
+
+  /** Whether {@link blocked} can be had: the ops that convert between the layouts know floats only. */
+  convertible(tensor: Tensor): boolean {
+    return this.inBlocks(tensor) || (this.fits(tensor) && tensor.dtype === 'float32');
   }
 
   /** Whether a tensor's value is in blocks already. */

@@ -27,7 +27,8 @@ export function elementwise(opType: string): BlockRule {
     if (inputs.some((x) => layouts.isKernel(x))) return onKernels(layouts, node, opType);
     if (!layouts.fits(node) || inputs.some((x) => x.rank > 4)) return undefined;
     const large = inputs.filter(layoutMatters);
-    const suits = large.every((x) => layouts.fits(x)) && large.some((x) => layouts.inBlocks(x));
+    const suits =
+      large.every((x) => layouts.convertible(x)) && large.some((x) => layouts.inBlocks(x));
     if (!suits) return undefined;
     const simple = inputs.every((x) => x.size === 1 || x.size === node.size);
     if (simple) {
