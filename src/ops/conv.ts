@@ -65,33 +65,44 @@ function forEachProduct(
   g: ConvGeometry,
   visit: (x: number, w: number, y: number) => void,
 ): void {
-  const [xs, ws] = [stridesOf(xShape), stridesOf(wShape)];
+  const [xs, ws, ys] = [stridesOf(xShape), stridesOf(wShape), stridesOf(yShape)];
   const outPerGroup = at(wShape, 0) / g.groups;
   const inPerGroup = at(wShape, 1);
-  const spatial = wShape.length - 2;
+  const meetings = spatialMeetings(xShape.slice(2), wShape.slice(2), yShape.slice(2), g);
+  forEachIndex([...yShape.slice(0, 2), inPerGroup], ([b = 0, o = 0, c = 0]) => {
+    const channel = Math.floor(o / outPerGroup) * inPerGroup + c;
+    const x = b * at(xs, 0) + channel * at(xs, 1);
+    const w = o * at(ws, 0) + c * at(ws, 1);
+    const y = b * at(ys, 0) + o * at(ys, 1);
+    for (let i = 0; i < meetings.length; i += 3) {
+      visit(x + at(meetings, i), w + at(meetings, i + 1), y + at(meetings, i + 2));
+    }
+  });
+}
+
+/** The offsets in space of every input element, tap and output element that meet, one after the other. */
+function spatialMeetings(xShape: Shape, wShape: Shape, yShape: Shape, g: ConvGeometry): number[] {
+  const [xs, meetings] = [stridesOf(xShape), new Array<number>()];
   forEachIndex(yShape, (y, yOffset) => {
-    const group = Math.floor(at(y, 1) / outPerGroup);
-    forEachIndex(wShape.slice(1), (k) => {
-      let x = at(y, 0) * at(xs, 0) + (group * inPerGroup + at(k, 0)) * at(xs, 1);
-      let w = at(y, 1) * at(ws, 0) + at(k, 0) * at(ws, 1);
-      for (let axis = 0; axis < spatial; axis++) {
-        const tap = at(k, axis + 1);
+    forEachIndex(wShape, (k, wOffset) => {
+      let x = 0;
+      for (let axis = 0; axis < k.length; axis++) {
         const position =
-          at(y, axis + 2) * at(g.strides, axis) +
-          tap * at(g.dilations, axis) -
+          at(y, axis) * at(g.strides, axis) +
+          at(k, axis) * at(g.dilations, axis) -
           at(g.padsBegin, axis);
-        if (position < 0 || position >= at(xShape, axis + 2)) return;
-        x += position * at(xs, axis + 2);
-        w += tap * at(ws, axis + 2);
+        if (position < 0 || position >= at(xShape, axis)) return;
+        x += position * at(xs, axis);
       }
-      visit(x, w, yOffset);
+      meetings.push(x, wOffset, yOffset);
     });
   });
+  return meetings;
 }
 
 const value = (array: NdArray | undefined, offset: number) => array?.data[offset] ?? NaN;
 const increase = (array: NdArray, offset: number, by: number) => {
-  array.data[offset] = value(array, offset) + by;
+  array.data[offset] = (array.data[offset] ?? NaN) + by;
 };
 
 const convOp: OpFunction<ConvGeometry> = defineOp<ConvGeometry>('conv', {
