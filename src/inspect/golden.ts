@@ -10,6 +10,7 @@ import type { Module, StateEntry } from '../nn/module.js';
 import { constant, input } from '../ops/index.js';
 import { ndarray, type NdArray } from '../tensor/ndarray.js';
 import { sameShape, type Shape } from '../tensor/shape.js';
+import { float32Spread, SPREADS } from '../tensor/rounding.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { rename, renameState, type NameMap } from '../weights/names.js';
 import { readSafetensors, type StoredTensor } from '../weights/safetensors.js';
@@ -17,7 +18,7 @@ import { readSafetensors, type StoredTensor } from '../weights/safetensors.js';
 /** What a tensor of a case is compared as. */
 export type GoldenKind = 'eval' | 'attn' | 'train' | 'state' | 'grad';
 
-/** How far a value of each kind may be off: relative to the largest one of its tensor. */
+/** How far a value of each kind may be off, relative as {@link GoldenDifference.error} says. */
 export const GOLDEN_TOLERANCE: Readonly<Record<GoldenKind, number>> = {
   eval: 2e-5,
   attn: 2e-5,
@@ -31,7 +32,7 @@ export interface GoldenCase {
   readonly module: string;
   /** The constructor's arguments in the seed. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Gradients that are zero on paper, and noise in the file. */
+  /** Gradients that are zero on paper, and noise in the file: said of them is not that float32 is uncertain. */
   readonly nearZero: readonly string[];
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
@@ -98,9 +99,21 @@ export interface GoldenSubject {
 export interface GoldenDifference {
   readonly name: string;
   readonly kind: GoldenKind;
-  /** See {@link GOLDEN_TOLERANCE}; infinite where the shapes differ (for inner maps: but for axes of size 1) or a value is not finite. */
+  /**
+   * The largest difference of an element, relative to the largest element of the tensor; of a
+   * gradient, at least to a thousandth of the case's largest gradient. Where that is beyond
+   * {@link GOLDEN_TOLERANCE}, what float32 may lose in the tensor is measured, and if it is more than
+   * the tolerance, the difference is held against it: then the error is the tolerance times the share
+   * of it. Infinite where the shapes differ (for inner maps: but for axes of size 1) or a value is
+   * not finite.
+   */
   readonly error: number;
+  /** By how much float32 itself is uncertain, relative to the same; only where it is by more than the tolerance. */
+  readonly uncertainty?: number;
 }
+
+/** What a gradient is held against at least, as a share of the case's largest: smaller ones are left over from sums that cancel. */
+const LEAST_GRADIENT = 1e-3;
 
 /**
  * Runs a subject on a case, in eval and in training, and compares every tensor that the case holds.
@@ -175,15 +188,44 @@ export async function compareWithGolden(
     0,
     ...wanted.filter(([name]) => name.startsWith('grad.')).map(([, { data }]) => largest(data)),
   );
-  return wanted.map(([name, expected]) => {
+  const compared = wanted.map(([name, expected]) => {
     const kind = kindOf(name);
     const value = valueOf.get(name);
-    const scale = golden.nearZero.includes(name)
-      ? 1
-      : Math.max(largest(expected.data), kind === 'grad' ? 1e-3 * largestGradient : 0);
+    const scale = Math.max(
+      largest(expected.data),
+      kind === 'grad' ? LEAST_GRADIENT * largestGradient : 0,
+    );
     const alike = value && sameSizes(value.shape, expected.shape, kind);
-    return { name, kind, error: alike ? distance(value, expected) / (scale || 1) : Infinity };
+    return { name, kind, scale, off: alike ? distance(value, expected) : Infinity };
   });
+  const losses = float32Losses(
+    compared
+      .filter(({ kind, scale, off }) => off > GOLDEN_TOLERANCE[kind] * scale && off < Infinity)
+      .map(({ name }) => [name, actual.get(name)] as const),
+    feeds,
+  );
+  return compared.map(({ name, kind, scale, off }) => {
+    const loss = losses.get(name) ?? 0;
+    if (!(loss > GOLDEN_TOLERANCE[kind] * scale)) {
+      return { name, kind, error: off === 0 ? 0 : off / scale };
+    }
+    const error = (off / loss) * GOLDEN_TOLERANCE[kind];
+    const zero = golden.nearZero.includes(name);
+    return { name, kind, error, ...(!zero && { uncertainty: loss / scale }) };
+  });
+}
+
+/** How much float32 may lose in tensors, at most, by name. */
+function float32Losses(
+  tensors: readonly (readonly [string, Tensor | undefined])[],
+  feeds: ReadonlyMap<Tensor, NdArray>,
+): Map<string, number> {
+  const known = tensors.flatMap(([name, tensor]) => (tensor ? [{ name, tensor }] : []));
+  const { spread } = float32Spread(
+    known.map(({ tensor }) => tensor),
+    feeds,
+  );
+  return new Map(known.map(({ name }, i) => [name, SPREADS * largest(spread[i]?.data ?? [])]));
 }
 
 /** The differences that are too large, ready to be printed: empty when the case holds. */

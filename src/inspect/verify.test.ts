@@ -29,6 +29,30 @@ function moved(own: Map<string, StoredTensor>, name: string, by: number): void {
   own.set(name, { ...tensor, data: tensor.data.map((v, i) => (i === 0 ? v + by : v)) });
 }
 
+/** A case with all cotangents, and so all gradients, multiplied. */
+function scaled(
+  name: string,
+  by: number,
+  change: (own: Map<string, StoredTensor>, texts: Record<string, string>) => void = () => undefined,
+) {
+  const { tensors: own, metadata: texts } = readSafetensors(bytesOf(name));
+  for (const [key, tensor] of own) {
+    if (!/^(cotangent|grad)\./.test(key) || tensor.dtype !== 'F32') continue;
+    own.set(key, { ...tensor, data: tensor.data.map((v) => v * by) });
+  }
+  change(own, texts);
+  return writeSafetensors(own, texts);
+}
+
+/** The largest element of all gradients of a case. */
+function largestGradient(own: ReadonlyMap<string, StoredTensor>): number {
+  return Math.max(
+    ...[...own]
+      .filter(([name]) => name.startsWith('grad.'))
+      .flatMap(([, { data }]) => Array.from(data, (v) => Math.abs(Number(v)))),
+  );
+}
+
 describe('verifyCase', () => {
   let runtime: Runtime;
   beforeAll(async () => {
@@ -95,7 +119,53 @@ describe('verifyCase', () => {
     'nonlocal.embedded_gaussian.2d.sub_bn',
     'nonlocal.embedded_gaussian.3d.sub_bn',
   ])('passes %s, whose gradients are left over from large ones that cancel', async (name) => {
-    expect(await verify(bytesOf(name))).toMatchObject({ status: 'pass', message: '' });
+    const { status, message } = await verify(bytesOf(name));
+    expect(status).toBe('pass');
+    expect(message).toMatch(/^(float32 itself is uncertain by .* in grad\..*)?$/);
+  });
+
+  describe.each([
+    ['sagan', 'grad.param.key_conv.bias'],
+    ['sk.c', 'grad.param.convs.0.0.bias'],
+  ])('a gradient that is zero on paper, in %s', (name, zero) => {
+    it.each([1e-6, 1, 1e6])('passes with its rounding, beside gradients times %d', async (by) => {
+      expect(await verify(scaled(name, by))).toMatchObject({ status: 'pass', message: '' });
+    });
+
+    it.each([1e-6, 1, 1e6])('fails where it is not, beside gradients times %d', async (by) => {
+      const { status, message } = await verify(
+        scaled(name, by, (own) => moved(own, zero, 1e-5 * largestGradient(own))),
+      );
+      expect(status).toBe('fail');
+      expect(message).toMatch(new RegExp(`^${zero.replaceAll('.', '\\.')} is off by`));
+    });
+
+    it('needs not be named to pass', async () => {
+      const unnamed = scaled(name, 1, (_, texts) => (texts['near_zero_grads'] = '[]'));
+      expect((await verify(unnamed)).status).toBe('pass');
+    });
+  });
+
+  describe('batch normalisation over two values, of which float32 knows little', () => {
+    const file = 'mfe.aspp_conv.two_values';
+
+    it('passes, and it is said', async () => {
+      const { status, error, message } = await verify(bytesOf(file));
+      expect(status).toBe('pass');
+      expect(message).toMatch(/^float32 itself is uncertain by \d.\de-\d in grad\./);
+      expect(error.grad).toBeLessThanOrEqual(GOLDEN_TOLERANCE.grad);
+    });
+
+    it('still fails what rounding does not explain', async () => {
+      const own = readSafetensors(bytesOf(file));
+      const gradient = own.tensors.get('grad.input.0');
+      if (gradient?.dtype !== 'F32') throw new Error('no gradient');
+      const data = gradient.data.map((v) => 1.5 * v);
+      own.tensors.set('grad.input.0', { ...gradient, data });
+      const { status, message } = await verify(writeSafetensors(own.tensors, own.metadata));
+      expect(status).toBe('fail');
+      expect(message).toMatch(/grad\.input\.0 is off by/);
+    });
   });
 
   it('fails a case with a changed parameter in everything that depends on it', async () => {

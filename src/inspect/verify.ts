@@ -22,9 +22,9 @@ export interface Verification {
   readonly module: string | null;
   /** `error`: the case could not be compared at all. */
   readonly status: 'pass' | 'fail' | 'error';
-  /** The largest error of each kind, relative as in {@link GOLDEN_TOLERANCE}; null where nothing was compared. */
+  /** The largest error of each kind, relative as {@link GoldenDifference.error} says; null where nothing was compared. */
   readonly error: Readonly<Record<GoldenKind, number | null>>;
-  /** What is wrong and by how much; empty for `pass`. */
+  /** What is wrong and by how much; for `pass` where float32 itself is too uncertain for the tolerance, else empty. */
   readonly message: string;
 }
 
@@ -123,8 +123,20 @@ function judge({
   return {
     status: beyond.length === 0 ? 'pass' : 'fail',
     error: largestOfEach(differences),
-    message: shown.join('; '),
+    message: [...shown, ...uncertain(differences)].join('; '),
   };
+}
+
+/** Says where rounding alone can be more than the tolerance, as in batch normalisation over few numbers. */
+function uncertain(differences: readonly GoldenDifference[]): string[] {
+  const found = differences.filter(({ uncertainty }) => uncertainty !== undefined);
+  const [first] = [...found].sort((a, b) => (b.uncertainty ?? 0) - (a.uncertainty ?? 0));
+  if (first === undefined) return [];
+  const others = found.length > 1 ? ` and ${found.length - 1} more` : '';
+  return [
+    `float32 itself is uncertain by ${(first.uncertainty ?? 0).toExponential(1)} in ${first.name}${others}, ` +
+      'so such values were held against that and not against the tolerance',
+  ];
 }
 
 function largestOfEach(differences: readonly GoldenDifference[]): Verification['error'] {

@@ -6,7 +6,7 @@ import { lowerToOnnx } from '../onnx/lower.js';
 import { input } from '../ops/index.js';
 import { ndarray, type NdArray } from '../tensor/ndarray.js';
 import type { Provider } from '../tensor/op.js';
-import { float32Spread } from '../tensor/rounding.js';
+import { float32Spread, SPREADS } from '../tensor/rounding.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { outputsOf, valuesOf, type Build } from './check-gradient.js';
@@ -78,9 +78,6 @@ export async function checkLowering(
     }
   }
 }
-
-/** An element may be off by so many times its spread: right kernels were seen at 15, in hundreds of seeds. */
-const SPREADS = 32;
 
 /** Results below float32's normal numbers may be 0. */
 const LEAST = 2 ** -126;
