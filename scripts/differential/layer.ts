@@ -56,7 +56,7 @@ const POSITIONAL: Readonly<Record<string, readonly string[]>> = {
 type Constructor = new (...args: unknown[]) => nn.Layer;
 
 function layerOf({ layer, arguments: given, options, shape }: Case): nn.Layer {
-  if (layer === 'Upsample') return new nn.Upsample(camelCase(options) as InterpolateOptions);
+  if (layer === 'Upsample') return new nn.Upsample(camelCase(options));
   const classes = nn as unknown as Readonly<Record<string, Constructor>>;
   const layerClass = classes[layer];
   if (layerClass === undefined) throw new Error(`Fovea has no layer ${layer}.`);

@@ -11,13 +11,25 @@ import type { DrawnCase } from './stream.js';
 
 export type Layout = 'plain' | 'blocked';
 
-/** How far one tensor is from float64, at most, as a share of its largest element there. */
+/**
+ * How far one tensor is from float64, at most, as a share of its largest element there; of a gradient
+ * that is zero on paper, as a share of the case's largest gradient.
+ */
 export interface TensorError {
   readonly tensor: string;
+  /** How many terms each element adds up: batch times places for the gradient of a parameter, else 1. */
+  readonly terms: number;
   readonly fovea: number;
   readonly torch: number;
   /** What half a unit in the last place of every input makes of it. */
   readonly condition: number;
+}
+
+/** A gradient is zero on paper if it is less than this share of the case's largest, in float64. */
+const ZERO = 1e-9;
+
+function largest(data: ArrayLike<number>): number {
+  return Array.from(data).reduce((most, v) => Math.max(most, Math.abs(v)), 0);
 }
 
 const NONE: NdArray = { shape: [], data: new Float64Array() };
@@ -70,24 +82,32 @@ export async function errorsOf(
     ...Object.fromEntries(ends.map(([name, { data }]) => [name, data])),
   });
   await executable.dispose();
-  return [...tensors.keys()]
+  const names = [...tensors.keys()]
     .filter((name) => name.startsWith('f64.'))
-    .map((name) => name.slice('f64.'.length))
-    .map((tensor) => {
-      const exact = given(`f64.${tensor}`);
-      const ours = results[tensor];
-      const alike = ours?.shape.join() === exact.shape.join();
-      const scale = exact.data.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
-      const error = (data: ArrayLike<number | bigint> | undefined) =>
-        Array.from(exact.data, (v, i) => Math.abs(Number(data?.[i]) - v)).reduce(
-          (most, v) => (Number.isNaN(v) ? Infinity : Math.max(most, v)),
-          0,
-        ) / scale;
-      return {
-        tensor,
-        fovea: alike ? error(ours.data) : Infinity,
-        torch: (about.torch_error[tensor] ?? NaN) / scale,
-        condition: (about.condition[tensor] ?? NaN) / scale,
-      };
-    });
+    .map((name) => name.slice('f64.'.length));
+  const largestOf = (tensor: string) => largest(given(`f64.${tensor}`).data);
+  const largestGradient = Math.max(
+    ...names.filter((name) => name.startsWith('grad.')).map(largestOf),
+  );
+  return names.map((tensor) => {
+    const exact = given(`f64.${tensor}`);
+    const ours = results[tensor];
+    const alike = ours?.shape.join() === exact.shape.join();
+    const own = largestOf(tensor);
+    const zero = tensor.startsWith('grad.') && own < ZERO * largestGradient;
+    const scale = (zero ? largestGradient : own) || 1;
+    const summed = tensor.startsWith('grad.') && tensor !== 'grad.input';
+    const error = (data: ArrayLike<number | bigint> | undefined) =>
+      Array.from(exact.data, (v, i) => Math.abs(Number(data?.[i]) - v)).reduce(
+        (most, v) => (Number.isNaN(v) ? Infinity : Math.max(most, v)),
+        0,
+      ) / scale;
+    return {
+      tensor,
+      terms: summed ? output.size / output.dim(1) : 1,
+      fovea: alike ? error(ours.data) : Infinity,
+      torch: (about.torch_error[tensor] ?? NaN) / scale,
+      condition: (about.condition[tensor] ?? NaN) / scale,
+    };
+  });
 }

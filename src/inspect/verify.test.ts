@@ -49,7 +49,7 @@ function largestGradient(own: ReadonlyMap<string, StoredTensor>): number {
   return Math.max(
     ...[...own]
       .filter(([name]) => name.startsWith('grad.'))
-      .flatMap(([, { data }]) => Array.from(data, (v) => Math.abs(Number(v)))),
+      .flatMap(([, { data }]) => Array.from(data, Number).map(Math.abs)),
   );
 }
 

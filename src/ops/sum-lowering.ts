@@ -3,7 +3,10 @@ import type { Emitter, Value } from '../tensor/op.js';
 import { reducedShape, type Shape } from '../tensor/shape.js';
 
 /** From this many terms on, a sum is taken in two stages. */
-const LONG = 2048;
+const LONG = 512;
+
+/** Rows shorter than this are not worth a stage of their own. */
+const SHORT = 8;
 
 /** Axes next to each other that are reduced, and their number of elements. */
 interface Run {
@@ -54,7 +57,7 @@ export function lowerSum(
       : emit.node(kind, [value], { axes: over, keepdims });
   const run = longestRun(shape, axes);
   const inner = run.size < LONG ? 1 : divisor(run.size);
-  if (inner === 1) return reduce(x, axes, Number(keepDims));
+  if (inner < SHORT) return reduce(x, axes, Number(keepDims));
 
   // The run becomes two axes, the second of which goes first.
   const { first } = run;
