@@ -1,6 +1,6 @@
 /** The counterpart of a layer that torch_side.py drew, built as a user of Fovea would. */
+import type { PerAxis } from '../../src/index.js';
 import * as nn from '../../src/nn/index.js';
-import type { InterpolateOptions, PerAxis } from '../../src/index.js';
 
 /** What torch_side.py says of a case. */
 export interface Case {
