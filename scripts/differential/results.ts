@@ -150,7 +150,7 @@ Of each configuration the worst tensor, as a multiple of what may be expected: t
 
 ${this.table()}
 
-Without the floor and the condition, against PyTorch's own float32 error of the same run alone, ${beyondTorch} of the ${all.length} tensors (${((100 * beyondTorch) / all.length).toFixed(1)} %) are beyond ${BOUND} times: nearly all where PyTorch's error is below a unit in the last place.
+Without the floor and the condition, against PyTorch's own float32 error of the same run alone, ${beyondTorch} of the ${all.length} tensors (${((100 * beyondTorch) / all.length).toFixed(1)} %) are beyond ${BOUND} times.
 ${failures.length === 0 ? '' : `\n${failures.map((line) => `- ${line}`).join('\n')}\n`}`;
   }
 }
