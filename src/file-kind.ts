@@ -111,9 +111,12 @@ function textKind(head: string): FileKind | undefined {
   return { sort: 'text', what: `a text that begins with ${JSON.stringify(text.slice(0, 40))}` };
 }
 
-/** Latin letters, whatever their encoding, white space and escapes; no other control characters. */
+/** Letters, whatever their encoding, white space and escapes; no other control characters. */
 function isText(head: string): boolean {
-  return /^[\t\n\v\f\r\x1b\x20-\x7e\x80-\xff]+$/.test(head) && /[\x20-\x7e]{4}/.test(head);
+  const plain = Array.from(head, (character) => character.charCodeAt(0)).every(
+    (code) => (code >= 0x20 && code !== 0x7f) || (code >= 0x09 && code <= 0x0d) || code === 0x1b,
+  );
+  return plain && /[\x20-\x7e]{4}/.test(head);
 }
 
 function latin1(bytes: Uint8Array): string {
