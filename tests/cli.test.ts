@@ -459,7 +459,7 @@ describe('weights under the names of the seed', () => {
     expect(named.code).toBe(0);
     const unnamed = await fovea(args);
     expect(unnamed.code).toBe(2);
-    expect(unnamed.stderr).toMatch(/unknown: .*classifer.weight/);
+    expect(unnamed.stderr).toMatch(/unknown \(8\): .*classifer\.weight/);
   });
 });
 

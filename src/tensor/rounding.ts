@@ -6,7 +6,7 @@ import type { Tensor } from './tensor.js';
 
 /** Ops that compare, choose and move values, or change a sign: float32 does them without an error. */
 const EXACT = new Set(
-  `abs argmax cast clip concat constant equal expand gather greater greaterEqual input less lessEqual
+  `abs argmax cast clip concat detach equal expand gather greater greaterEqual input less lessEqual
   max maxFirst maxPool maximum min minimum neg pad relu reluGradient reshape slice transpose unslice
   where`.split(/\s+/),
 );
@@ -41,10 +41,24 @@ export function float32Spread(
   const squares = values.map(({ shape }) => ndarray(shape));
   for (let sample = 0; sample < samples; sample++) {
     const random = new RandomStream(seed, 'rounding', sample);
+    // Of constants alone, and whole numbers mostly: the exponent of a cube, and one less in its gradient.
+    const known = new Set<Tensor>();
     const moved = evaluate(outputs, feeds, (node, inputs, rule) => {
+      if (node.op.name === 'constant') {
+        const constant = rule(inputs);
+        if (fitsFloat32(constant)) known.add(node);
+        return constant;
+      }
       if (node.dtype !== 'float32' || EXACT.has(node.op.name)) return rule(inputs);
       const least = TO_ONE.has(node.op.name) ? 1 : 0;
-      return move(rule(inputs.map((x) => move(x, 0, random))), least, random);
+      const held = node.inputs.map((input) => known.has(input));
+      const near = inputs.map((x, i) => (held[i] ? x : move(x, 0, random)));
+      const result = rule(near);
+      if (held.every(Boolean) && fitsFloat32(result)) {
+        known.add(node);
+        return result;
+      }
+      return move(result, least, random);
     });
     for (const [i, { data }] of moved.entries()) {
       const [square, exact] = [squares[i]?.data, values[i]?.data];
@@ -54,6 +68,11 @@ export function float32Spread(
     }
   }
   return { values, spread: squares.map(({ shape, data }) => ndarray(shape, data.map(Math.sqrt))) };
+}
+
+/** Whether float32 holds values as they are. */
+function fitsFloat32({ data }: NdArray): boolean {
+  return data.every((v) => Math.fround(v) === v);
 }
 
 /**

@@ -162,6 +162,19 @@ describe('the ops around a convolution agree with the reference in blocks', () =
     ['a transposed map', (x, w, g) => features(x, w).flatten(2).swapAxes().matmul(g), [16, 3]],
     ['an affine map', (x, w, g) => channelAffine(features(x, w), g, g.neg()).relu(), [16]],
     [
+      'the largest of a channel, which comparing and casting finds again',
+      (x, w, g) => features(x, w).max([2, 3], { keepDims: true }).mul(g),
+      [16, 16, 1, 1],
+    ],
+    [
+      'a comparison that something plain wants',
+      (x, w, g) => {
+        const above = features(x, w).greater(g);
+        return where(above.reshape([16, 320]), g.reshape([16, 320]), 0);
+      },
+      map,
+    ],
+    [
       'a choice',
       (x, w, g) => {
         const y = features(x, w);

@@ -3,6 +3,7 @@ import { conv, convTranspose, convWeightGradient } from './conv.js';
 import { slice, unslice } from './movement.js';
 import {
   add,
+  cast,
   centredSum,
   channelAffine,
   channelShift,
@@ -27,6 +28,7 @@ export const blockRules: Readonly<Record<string, BlockRule>> = {
   sum: reduction('sum'),
   mean: reduction('mean'),
   add,
+  cast,
   relu,
   reluGradient,
   slice,

@@ -11,12 +11,12 @@
  * lowering; a rule that does not fit a node returns undefined, and the plain one is used. Values
  * are converted between the layouts where an op needs the other one, and once.
  */
-import type { AttributeValue, Attributes, Value } from '../../tensor/op.js';
+import type { AttributeValue, Attributes, DType, Value } from '../../tensor/op.js';
 import { FoveaError } from '../../errors.js';
 import type { Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { topologicalOrder } from '../../tensor/walk.js';
-import type { GraphEmitter } from '../emitter.js';
+import { onnxType, type GraphEmitter } from '../emitter.js';
 
 /** The domain of ONNX Runtime's blocked ops. */
 export const DOMAIN = 'com.microsoft.nchwc';
@@ -112,7 +112,11 @@ export class Layouts {
     return this.inLayout(tensor, 'plain', () => {
       const blocked = this.values.blocked.get(tensor);
       if (blocked !== undefined) {
-        return this.node('ReorderOutput', [blocked], { channels: tensor.dim(1), channels_last: 0 });
+        const reorder = (value: Value) =>
+          this.node('ReorderOutput', [value], { channels: tensor.dim(1), channels_last: 0 });
+        // It knows floats only.
+        if (tensor.dtype === 'float32') return reorder(blocked);
+        return this.cast(reorder(this.cast(blocked, 'float32')), tensor.dtype);
       }
       const kernel = this.values.kernel.get(tensor);
       if (kernel === undefined) throw new FoveaError(`${tensor.toString()} was not lowered.`);
@@ -188,6 +192,10 @@ export class Layouts {
   /** The same elements under another shape; free at run time. */
   view(value: Value, shape: readonly number[]): Value {
     return this.emit.node('Reshape', [value, this.int64(shape)]);
+  }
+
+  cast(value: Value, dtype: DType): Value {
+    return this.emit.node('Cast', [value], { to: onnxType[dtype] });
   }
 
   transpose(value: Value, perm: readonly number[]): Value {

@@ -96,6 +96,13 @@ export const reluGradient: BlockRule = (layouts, node) => {
   return { value: layouts.emit.node('Mul', [layouts.blocked(g), mask]), layout: 'blocked' };
 };
 
+/** A map as another type, where it lies: the masks that comparisons of maps make. */
+export const cast: BlockRule = (layouts, node) => {
+  const [x] = node.inputs;
+  if (!x || !layouts.inBlocks(x)) return undefined;
+  return { value: layouts.cast(layouts.blocked(x), node.dtype), layout: 'blocked' };
+};
+
 /** x * scale + shift per channel: a depthwise convolution with a 1x1 kernel. */
 function affine(layouts: Layouts, x: Value, scale: Value, shift: Value, channels: number): Value {
   const weight = layouts.view(scale, [channels, 1, 1, 1]);
