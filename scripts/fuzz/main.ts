@@ -1,19 +1,21 @@
 /**
  * `npm run fuzz -- [--reader NAME ...] [--count 1000000] [--seed 1] [--output FOLDER]`: mutated inputs
  * for every reader, each with a watch on errors, time and memory. With --output, counts go to a file
- * for each reader, and a later call with the same seed and commit goes on from there.
+ * for each reader, where a later call with the same seed and commit goes on from, and to the table of the
+ * folder's README.md.
  *
  * `npm run fuzz -- --reader NAME --seed 1 --replay INDEX [--write FILE]`: one input again, in this
  * process, with its error whole; or into a file.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { inputOf, seedsOf } from './reader.js';
 import { readerOf, readers } from './readers/index.js';
-import { noProgress, tryInputs, type Extremes, type Progress } from './supervise.js';
+import { fileOf, readSaved, updateReadme, write, type Saved } from './saved.js';
+import { noProgress, tryInputs } from './supervise.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -28,16 +30,6 @@ const { values: flags } = parseArgs({
 });
 const seed = Number(flags.seed);
 const chosen = (flags.reader ?? readers.map(({ name }) => name)).map(readerOf);
-
-/** What lies in a reader's file. */
-interface Saved extends Progress {
-  readonly reader: string;
-  readonly what: string;
-  readonly seed: number;
-  readonly commit: string;
-  readonly versions: Readonly<Record<string, string>>;
-  extremes?: Extremes;
-}
 
 function git(...words: string[]): string {
   return execFileSync('git', words, { encoding: 'utf8' }).trim();
@@ -75,15 +67,15 @@ async function all(count: number): Promise<void> {
   const commit = `${git('rev-parse', '--short', 'HEAD')}${source === '' ? '' : ' with changes'}`;
   if (flags.output !== undefined) mkdirSync(flags.output, { recursive: true });
   for (const { name, what } of chosen) {
-    const file = flags.output && join(flags.output, `${name.replaceAll(/[^\w.-]/g, '-')}.json`);
+    const file = flags.output && fileOf(flags.output, name);
     const versions = { node: process.version, cpu: cpus()[0]?.model ?? '' };
     const fresh: Saved = { reader: name, what, seed, commit, versions, ...noProgress() };
     const saved = (file && readSaved(file, fresh)) || fresh;
     if (saved.next < count || !saved.extremes) {
       saved.extremes = await tryInputs({ reader: name, seed, count }, saved, () => {
-        save(file, saved);
+        if (file) write(file, saved);
       });
-      save(file, saved);
+      if (file) write(file, saved);
     }
     console.log(line(saved));
     for (const { fault, count: times } of Object.values(saved.tally.faults)) {
@@ -92,17 +84,7 @@ async function all(count: number): Promise<void> {
       process.exitCode = 1;
     }
   }
-}
-
-/** What was reached before, if it was with the same code. */
-function readSaved(file: string, { commit, seed: wanted }: Saved): Saved | undefined {
-  if (!existsSync(file)) return undefined;
-  const saved = JSON.parse(readFileSync(file, 'utf8')) as Saved;
-  return saved.commit === commit && saved.seed === wanted ? saved : undefined;
-}
-
-function save(file: string | undefined, saved: Saved): void {
-  if (file) writeFileSync(file, `${JSON.stringify(saved, null, 2)}\n`);
+  if (flags.output !== undefined) updateReadme(flags.output);
 }
 
 function line({ reader, tally, extremes }: Saved): string {
