@@ -15,8 +15,7 @@ export function selectNames(
 ): string[] {
   const chosen = new Set<string>();
   for (const pattern of patterns) {
-    const described = new RegExp(`^${pattern.split('*').map(escaped).join('.*')}$`);
-    const found = names.filter((name) => described.test(name));
+    const found = names.filter((name) => describes(pattern, name));
     if (found.length === 0) {
       const near = nearest(pattern.replaceAll('*', ''), names);
       const examples = (near.length > 0 ? near : names.slice(0, 3)).map((name) => `'${name}'`);
@@ -31,6 +30,20 @@ export function selectNames(
   return names.filter((name) => chosen.has(name));
 }
 
-function escaped(text: string): string {
-  return text.replace(/[\\^$.+?()[\]{}|]/g, '\\$&');
+/**
+ * Each piece between stars is looked for once, as early as it can stand. A regular expression would
+ * try all places of all pieces, which takes for ever where names and patterns repeat themselves.
+ */
+function describes(pattern: string, name: string): boolean {
+  const [first = '', ...pieces] = pattern.split('*');
+  const last = pieces.pop();
+  if (last === undefined) return name === pattern;
+  if (!name.startsWith(first)) return false;
+  let at = first.length;
+  for (const piece of pieces) {
+    const found = name.indexOf(piece, at);
+    if (found < 0) return false;
+    at = found + piece.length;
+  }
+  return at + last.length <= name.length && name.endsWith(last);
 }
