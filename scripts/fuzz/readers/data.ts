@@ -1,34 +1,34 @@
 /** Data sets, their archives, and pictures. */
 import { Transformer } from '@napi-rs/image';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { CIFAR10, CIFAR100, parseCifarBinary, parseClassNames } from '../../../src/data/cifar.js';
 import { parseCifarPython, parsePythonClassNames } from '../../../src/data/cifar-python.js';
-import { readMembers, unpackFolder } from '../../../src/data/node/archive.js';
+import { loadCifar } from '../../../src/data/node/load.js';
 import { readImage } from '../../../src/experiments/node/explain-images.js';
+import { exifOrientation } from '../../../src/inspect/node/exif.js';
+import { pictureHeader } from '../../../src/inspect/node/picture-file.js';
 import { RandomStream } from '../../../src/random/index.js';
+import type { Mutate } from '../dice.js';
 import { concat, encode, flipOneBit, mutateBytes, noise } from '../mutations/bytes.js';
 import { mutatePickle } from '../mutations/pickle.js';
-import { mutateJpeg, mutatePng, mutateWebp } from '../mutations/pictures.js';
+import { exif, mutateExif, mutateJpeg, mutatePng, mutateWebp } from '../mutations/pictures.js';
 import { mutateGzip, mutateTar, tar } from '../mutations/tar.js';
 import { mutateText } from '../mutations/text.js';
-import { fixture, fixtures, type Reader } from '../reader.js';
+import { fixture, fixtures, ReadWrongly, type Reader } from '../reader.js';
 import { refusedOrSame } from './damage.js';
 
-const FOLDER = CIFAR10.layouts.binary.folder;
-const MEMBERS = [...CIFAR10.layouts.binary.train.slice(0, 2), 'batches.meta.txt'].map(
-  (name) => `${FOLDER}/${name}`,
-);
+const { folder: FOLDER, val: IMAGES } = CIFAR10.layouts.binary;
+const CLASSES = Array.from({ length: 10 }, (_, i) => `class ${i}\n`).join('');
 
-/** An archive of a data set as it is published, but for the size of its files. */
+/** An archive of a data set as it is published, but for the number of its images. */
 function archive(): Uint8Array {
-  const [first = '', second = '', names = ''] = MEMBERS;
-  const content = noise(new RandomStream(1, 'archive'), 700);
+  const images = new Uint8Array(3073).fill(3);
+  const files = Object.fromEntries(IMAGES.map((name) => [`${FOLDER}/${name}`, images]));
   return tar({
-    [first]: content,
-    [second]: content.subarray(0, 300),
-    [names]: encode('airplane\nautomobile\n'),
+    [`${FOLDER}/batches.meta.txt`]: encode(CLASSES),
+    ...files,
     [`${FOLDER}/readme.html`]: encode('<html></html>'),
   });
 }
@@ -48,8 +48,14 @@ function written(input: Uint8Array, folder: string, name: string): string {
   return path;
 }
 
-const readArchive = async (input: Uint8Array, folder: string): Promise<unknown> =>
-  readMembers(written(input, folder, 'archive.tar.gz'), new Set(MEMBERS));
+/** As `fovea train --data ARCHIVE` does. */
+const readArchive = (input: Uint8Array, folder: string): unknown =>
+  loadCifar(isXz(input) ? CIFAR100 : CIFAR10, {
+    data: written(input, folder, 'archive'),
+    split: 'val',
+  });
+
+const isXz = (input: Uint8Array): boolean => input[0] === 0xfd && input[1] === 0x37;
 
 /** A picture of few pixels, all of them different. */
 function pixels(width: number, height: number): Transformer {
@@ -57,7 +63,28 @@ function pixels(width: number, height: number): Transformer {
   return Transformer.fromRgbaPixels(bytes, width, height);
 }
 
-const pictures = (...endings: string[]): Uint8Array[] => fixtures('cases', ...endings);
+const pngs = async (): Promise<Uint8Array[]> => [
+  await pixels(9, 7).png(),
+  await pixels(9, 7).grayscale().png(),
+  ...fixtures('cases', '.png'),
+];
+
+const jpegs = async (): Promise<Uint8Array[]> => [
+  await pixels(17, 9).jpeg(80),
+  await pixels(9, 17).grayscale().jpeg(90),
+  ...fixtures('cases', '.jpg', '.jpeg'),
+];
+
+const webps = async (): Promise<Uint8Array[]> => [
+  await pixels(9, 7).webp(70),
+  await pixels(9, 7).webpLossless(),
+  ...fixtures('cases', '.webp'),
+];
+
+const mutatePicture: Mutate = (random, bytes, other) => {
+  const mutate = { 0x89: mutatePng, 0xff: mutateJpeg, 0x52: mutateWebp }[bytes[0] ?? 0];
+  return (mutate ?? mutateBytes)(random, bytes, other);
+};
 
 /** As `fovea explain` reads them. */
 const readPicture = (input: Uint8Array, folder: string): unknown =>
@@ -77,7 +104,7 @@ export const dataReaders: readonly Reader[] = [
   {
     name: 'cifar-names',
     what: "CIFAR's class names as text",
-    seeds: () => [encode(Array.from({ length: 10 }, (_, i) => `class ${i}\n`).join(''))],
+    seeds: () => [encode(CLASSES)],
     mutations: [mutateText(['\n', '\r\n', 'cat'])],
     read: (input) => parseClassNames(new TextDecoder().decode(input), 10, 'input'),
   },
@@ -105,25 +132,10 @@ export const dataReaders: readonly Reader[] = [
   },
   {
     name: 'archive',
-    what: 'archives of data sets, .tar.gz and .tar, read into memory',
-    seeds: () => [gzipSync(archive()), archive()],
+    what: 'archives of data sets: .tar.gz, .tar and .tar.xz',
+    seeds: () => [gzipSync(archive()), archive(), ...fixtures('cases/cifar-tar-xz', '.xz')],
     mutations: [mutateGzip(mutateTar), mutateTar],
     read: readArchive,
-  },
-  {
-    name: 'archive-unpacked',
-    what: 'archives of data sets, unpacked to the disk',
-    seeds: () => [gzipSync(archive())],
-    mutations: [mutateGzip(mutateTar)],
-    read: async (input, folder) => {
-      const into = join(folder, 'into');
-      mkdirSync(into, { recursive: true });
-      try {
-        await unpackFolder(written(input, folder, 'archive.tar.gz'), FOLDER, into);
-      } finally {
-        rmSync(into, { recursive: true, force: true, maxRetries: 5 });
-      }
-    },
   },
   refusedOrSame({
     name: 'damaged-archive',
@@ -133,36 +145,50 @@ export const dataReaders: readonly Reader[] = [
     read: readArchive,
   }),
   {
+    name: 'exif',
+    what: 'the orientation in EXIF',
+    seeds: () => [exif(new RandomStream(1, 'exif')), exif(new RandomStream(2, 'exif'))],
+    mutations: [mutateExif],
+    read: (input) => {
+      const orientation = exifOrientation(input) ?? 1;
+      if (!Number.isInteger(orientation) || orientation < 1 || orientation > 8) {
+        throw new ReadWrongly(`There is no orientation ${orientation}.`);
+      }
+    },
+  },
+  {
+    name: 'picture-head',
+    what: 'size and orientation of PNG, JPEG and WebP, before anything is decoded',
+    seeds: async () => [...(await pngs()), ...(await jpegs()), ...(await webps())],
+    mutations: [mutatePicture],
+    read: (input) => pictureHeader(input, 'input'),
+  },
+  {
     name: 'png',
-    what: 'PNG',
-    seeds: async () => [
-      await pixels(9, 7).png(),
-      await pixels(9, 7).grayscale().png(),
-      ...pictures('.png'),
-    ],
+    what: 'PNG, decoded',
+    seeds: pngs,
     mutations: [mutatePng],
     read: readPicture,
   },
   {
     name: 'jpeg',
-    what: 'JPEG',
-    seeds: async () => [
-      await pixels(17, 9).jpeg(80),
-      await pixels(9, 17).grayscale().jpeg(90),
-      ...pictures('.jpg', '.jpeg'),
-    ],
+    what: 'JPEG, decoded',
+    seeds: jpegs,
     mutations: [mutateJpeg],
     read: readPicture,
   },
   {
     name: 'webp',
-    what: 'WebP',
-    seeds: async () => [
-      await pixels(9, 7).webp(70),
-      await pixels(9, 7).webpLossless(),
-      ...pictures('.webp'),
-    ],
+    what: 'WebP, decoded',
+    seeds: webps,
     mutations: [mutateWebp],
     read: readPicture,
   },
+  refusedOrSame({
+    name: 'damaged-png',
+    what: 'one bit of a PNG turned over: refused, or read as before',
+    seed: async () => (await pngs())[0] ?? new Uint8Array(),
+    mutation: flipOneBit,
+    read: readPicture,
+  }),
 ];
