@@ -5,6 +5,22 @@
 export class FoveaError extends Error {
   // Written out, since a bundler may shorten the names of classes.
   override name = 'FoveaError';
+
+  /** @param message of any length: names that come from files have no bound of their own */
+  constructor(message: string, options?: ErrorOptions) {
+    super(readable(message), options);
+  }
+}
+
+/** So many characters of a message are read, not more. */
+const LONGEST = 2000;
+
+/** A message without its middle, if it is too long: what is wrong stands first, what to do last. */
+function readable(message: string): string {
+  if (message.length <= LONGEST) return message;
+  const [head, tail] = [message.slice(0, (2 / 3) * LONGEST), message.slice(-LONGEST / 4)];
+  const left = message.length - head.length - tail.length;
+  return `${head} [.. ${left} characters ..] ${tail}`;
 }
 
 /** The request itself was wrong (an unknown id, flag or file, an impossible shape): exit code 2. */
