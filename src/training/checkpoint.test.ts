@@ -111,7 +111,11 @@ describe('a checkpoint', () => {
 
   it('is not a file of mere weights, or one whose position cannot be read', async () => {
     const unreadable = await sealed({ 'fovea.position': '{"epoch": 1', 'fovea.format': '2' });
-    for (const bytes of [writeSafetensors(new Map()), unreadable]) {
+    const impossible = await sealed({
+      'fovea.position': JSON.stringify({ ...position, epoch: -0.5 }),
+      'fovea.format': '2',
+    });
+    for (const bytes of [writeSafetensors(new Map()), unreadable, impossible]) {
       await expect(readCheckpoint(bytes, 'x')).rejects.toThrow(FileError);
       await expect(readCheckpoint(bytes, 'x')).rejects.toThrow(/^x holds weights/);
     }

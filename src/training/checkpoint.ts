@@ -11,15 +11,17 @@ import { isIntact, seal, UNSEALED } from '../weights/seal.js';
 import { OPTIMIZER } from './step.js';
 import type { Position } from './train.js';
 
+const count = z.int().min(0);
+
 const tally = z.object({
-  images: z.number(),
+  images: count,
   loss: z.number(),
-  top1: z.number(),
-  top5: z.number(),
+  top1: count,
+  top5: count,
 });
 
 const epochMetrics = z.object({
-  epoch: z.number(),
+  epoch: count,
   lr: z.number(),
   train_loss: z.number(),
   train_top1: z.number(),
@@ -31,8 +33,8 @@ const epochMetrics = z.object({
 });
 
 const position = z.object({
-  epoch: z.number(),
-  iteration: z.number(),
+  epoch: count,
+  iteration: count,
   tally,
   seconds: z.number(),
   metrics: z.array(epochMetrics),

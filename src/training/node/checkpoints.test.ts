@@ -157,6 +157,16 @@ describe('findCheckpoint', () => {
     );
   });
 
+  it.each(['', 'x', 'null', '[1]', '{"node":18}'])(
+    'goes on from one whose versions are %j, which nothing depends on',
+    async (versions) => {
+      const metadata = { 'fovea.versions': versions };
+      await folder.writeBytes(LAST, await writeCheckpoint(values(5), position([]), { metadata }));
+      expect(await found()).toMatchObject({ damaged: false, notes: [] });
+      expect(await firstWeight()).toBe(5);
+    },
+  );
+
   it('tells of other versions than those that it was written with', async () => {
     const metadata = { 'fovea.versions': '{"onnxruntime-node":"1.2.3","gone":"1"}' };
     const bytes = await writeCheckpoint(values(1), position([], 1), { metadata });

@@ -119,7 +119,7 @@ export function newestCheckpoint(folder: RunFolder): string {
 
 /** What is not as it was when the checkpoint was written, in a sentence. */
 function changes({ metadata }: Checkpoint): string[] {
-  const then = z.record(z.string(), z.string()).parse(JSON.parse(metadata[VERSIONS] ?? '{}'));
+  const then = versionsIn(metadata[VERSIONS]);
   const changed = Object.entries(versions()).flatMap(([name, now]) => {
     const before = then[name];
     return before === undefined || before === now ? [] : [`${name} ${before}, now ${now}`];
@@ -129,4 +129,13 @@ function changes({ metadata }: Checkpoint): string[] {
     `The checkpoint was written with ${changed.join('; ')}: figures may differ in their last ` +
       'digits from those of a run that was never stopped.',
   ];
+}
+
+/** What a checkpoint was written with; nothing where that cannot be read, since nothing depends on it. */
+function versionsIn(text = '{}'): Readonly<Record<string, string>> {
+  try {
+    return z.record(z.string(), z.string()).parse(JSON.parse(text));
+  } catch {
+    return {};
+  }
 }
