@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RequestError } from '../errors.js';
+import { FoveaError, RequestError } from '../errors.js';
 import { input } from '../ops/index.js';
 import { attention, SqueezeExcite } from './index.js';
 
@@ -47,6 +47,24 @@ describe('the registry of attention', () => {
       expect(layer.forward(input('x', [2, 64, 8, 8])).shape).toEqual([2, 64, 8, 8]);
     },
   );
+
+  const numbers = attention.list().flatMap(({ id, options }) =>
+    Object.entries(options)
+      .filter(([, value]) => typeof value === 'number' || value === null)
+      .map(([option]) => [id, option] as const),
+  );
+  it.each(numbers)('%s takes any number for %s, or says what it may be, at once', (id, option) => {
+    for (const value of [-1, 0, 0.5, 3, 1e6, 2 ** 31, 2 ** 32, 2 ** 53, 1e308, NaN, Infinity]) {
+      const start = performance.now();
+      try {
+        attention.create(id, 16, { [option]: value }).parameterCount();
+      } catch (error) {
+        expect(error, `${option}=${value}`).toBeInstanceOf(FoveaError);
+        expect((error as Error).message, `${option}=${value}`).not.toMatch(/undefined|\[object/);
+      }
+      expect(performance.now() - start, `${option}=${value}`).toBeLessThan(1000);
+    }
+  });
 
   it('has every id once', () => {
     const ids = attention.list().map(({ id }) => id);

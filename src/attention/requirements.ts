@@ -33,6 +33,24 @@ export function requireCounts(mechanism: string, counts: Readonly<Record<string,
   }
 }
 
+/** More branches or layers than anybody has trained. Each is built, so a number is a demand on memory. */
+const MOST_PARTS = 1000;
+
+/**
+ * Checks numbers of branches, layers and other parts that are built one by one.
+ * @throws RequestError for the first that is not an integer from 1 to 1000
+ */
+export function requireParts(mechanism: string, parts: Readonly<Record<string, number>>): void {
+  requireCounts(mechanism, parts);
+  for (const [option, value] of Object.entries(parts)) {
+    if (value > MOST_PARTS) {
+      throw new RequestError(
+        `The option '${option}' of ${mechanism} is at most ${MOST_PARTS}, not ${value}.`,
+      );
+    }
+  }
+}
+
 /**
  * Hidden units of an MLP over channels: floor(channels / ratio).
  * @throws RequestError if there is none

@@ -12,6 +12,7 @@ import { ndarray, type NdArray } from '../tensor/ndarray.js';
 import { sameShape, type Shape } from '../tensor/shape.js';
 import { float32Spread, SPREADS } from '../tensor/rounding.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { hasNumbers } from '../weights/dtypes.js';
 import { rename, renameState, type NameMap } from '../weights/names.js';
 import { readSafetensors, type StoredTensor } from '../weights/safetensors.js';
 
@@ -44,6 +45,13 @@ export interface GoldenCase {
  */
 export function readGolden(bytes: Uint8Array, file: string): GoldenCase {
   const { tensors, metadata } = readSafetensors(bytes, file);
+  for (const [name, { dtype }] of tensors) {
+    if (!hasNumbers(dtype)) {
+      throw new FileError(
+        `${file}: '${name}' is of the type ${dtype}, with which nothing computes.`,
+      );
+    }
+  }
   const { module } = metadata;
   if (!module) {
     throw new FileError(
@@ -237,6 +245,14 @@ export function beyondTolerance(differences: readonly GoldenDifference[]): strin
 
 function forwardOf({ module }: GoldenSubject): (inputs: readonly Tensor[]) => readonly Tensor[] {
   return (inputs) => {
+    // As the class declares it: a module's own property may be wrapped.
+    const declared = module && (Reflect.getPrototypeOf(module) as Partial<Module> | null);
+    const takes = Math.max(1, declared?.forward?.length ?? 1);
+    if (inputs.length < takes) {
+      throw new FileError(
+        `The case has ${inputs.length} inputs (input.0, input.1, ..); its module takes ${takes}.`,
+      );
+    }
     const output = (module?.forward as (...all: readonly Tensor[]) => Tensor | Tensor[])(...inputs);
     return Array.isArray(output) ? output : [output];
   };

@@ -22,6 +22,12 @@ function changed(
   return writeSafetensors(own, texts);
 }
 
+/** A case with nothing to compute from. */
+function withoutInputs(name: string): Uint8Array {
+  const { tensors: all, metadata: texts } = readSafetensors(bytesOf(name));
+  return writeSafetensors(new Map([...all].filter(([one]) => !one.startsWith('input.'))), texts);
+}
+
 /** A tensor of the case, its first value moved. */
 function moved(own: Map<string, StoredTensor>, name: string, by: number): void {
   const tensor = own.get(name);
@@ -213,6 +219,18 @@ describe('verifyCase', () => {
       /missing \(1\): selection\.describe\.1\.weight/,
     ],
     ['a missing input', changed((own) => own.delete('input.3')), /Expected 4 maps/],
+    [
+      'no input at all',
+      withoutInputs('cbam.plain.spatial'),
+      /^The case has 0 inputs \(input\.0, input\.1, \.\.\); its module takes 1\.$/,
+    ],
+    [
+      'a tensor without numbers',
+      changed((own) =>
+        own.set('input.0', { dtype: 'F4', shape: [2, 3], data: Uint8Array.of(1, 2, 3) }),
+      ),
+      /'input\.0' is of the type F4, with which nothing computes/,
+    ],
     [
       'an inner map that the module does not have',
       changed((own) =>

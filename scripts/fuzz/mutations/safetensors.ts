@@ -1,6 +1,6 @@
 /** Mutations of safetensors files: the header as JSON, its length and the data put right after it. */
 import type { RandomStream } from '../../../src/random/index.js';
-import { BYTES_PER_ELEMENT } from '../../../src/weights/safetensors-header.js';
+import { BITS_PER_ELEMENT, bytesOfElements, isDtype } from '../../../src/weights/dtypes.js';
 import { edgeNear, once, pick, type Mutate } from '../dice.js';
 import { concat, encode, mutateBytes, numberBytes } from './bytes.js';
 import { editJson, jsonText, oddValue, parseJson } from './text.js';
@@ -10,7 +10,7 @@ type Header = Record<string, unknown>;
 /** More data than this is not made up to fit a header. */
 const MOST_DATA = 1 << 16;
 
-const DTYPES = [...Object.keys(BYTES_PER_ELEMENT), 'F8_E4M3', 'F8_E5M2', 'U16', 'U32', 'U64', 'F4'];
+const DTYPES = [...Object.keys(BITS_PER_ELEMENT), 'F128', ''];
 
 /** Edits the header, and mostly lets the rest agree with it, so that the readers behind see it. */
 export const mutateSafetensors: Mutate = (random, bytes, other) => {
@@ -71,8 +71,8 @@ function laidOut(header: Header, data: Uint8Array): [Header, Uint8Array] {
   const laid = Object.entries(header).map(([name, entry]): [string, unknown] => {
     const { dtype, shape } = (entry ?? {}) as { dtype?: unknown; shape?: unknown };
     if (typeof dtype !== 'string' || !Array.isArray(shape)) return [name, entry];
-    const width = (BYTES_PER_ELEMENT as Record<string, number>)[dtype] ?? 1;
-    const length = shape.reduce<number>((product, size) => product * Number(size), width);
+    const count = shape.reduce<number>((product, size) => product * Number(size), 1);
+    const length = isDtype(dtype) ? bytesOfElements(dtype, count) : count;
     if (!(length <= MOST_DATA)) return [name, entry];
     const begin = at;
     at += Math.max(0, Math.trunc(length));

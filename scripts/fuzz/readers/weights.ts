@@ -1,8 +1,10 @@
 /** Files of weights: safetensors, pickles, and all that torch.save has written. */
-import { readWeightsFile } from '../../../src/weights/read.js';
+import { BatchNorm1d, Linear, Sequential } from '../../../src/nn/index.js';
+import { loadWeights } from '../../../src/weights/load.js';
+import { readWeightsFile, type ReadOptions } from '../../../src/weights/read.js';
 import { findNumpyClass } from '../../../src/weights/pickle-numpy.js';
 import { unpickle } from '../../../src/weights/pickle.js';
-import { findTorchClass, storageLoader } from '../../../src/weights/pytorch-classes.js';
+import { findTorchClass } from '../../../src/weights/torch-classes.js';
 import { readSafetensors, writeSafetensors } from '../../../src/weights/safetensors.js';
 import { readZip } from '../../../src/weights/zip.js';
 import type { Mutate } from '../dice.js';
@@ -14,9 +16,19 @@ import { mutateZip, zip } from '../mutations/zip.js';
 import { fixture, fixtures, type Reader } from '../reader.js';
 import { refusedOrSame } from './damage.js';
 
-/** As `fovea convert` does: what was read is written. */
+/** What convert may be told besides. */
+const OPTIONS: readonly [ReadOptions, ...ReadOptions[]] = [
+  {},
+  {},
+  { part: 'state_dict' },
+  { part: '.' },
+  { leaveOut: ['*weight', '*'] },
+];
+
+/** As `fovea convert` does: what was read is written. What it was told follows from the input. */
 function convert(input: Uint8Array): unknown {
-  const { tensors, metadata } = readWeightsFile(input, 'input');
+  const options = OPTIONS[input.length % OPTIONS.length] ?? OPTIONS[0];
+  const { tensors, metadata } = readWeightsFile(input, 'input', options);
   return writeSafetensors(tensors, metadata);
 }
 
@@ -31,6 +43,7 @@ function startsWith(...start: readonly number[]): (bytes: Uint8Array) => boolean
 function torchFiles(is: (bytes: Uint8Array) => boolean): Uint8Array[] {
   const all = [
     ...fixtures('pytorch', '.pt', '.pth'),
+    ...fixtures('weights', '.pt'),
     ...fixtures('cases', '.pt', '.pth', '.th', '.tar'),
   ];
   return all.filter(is);
@@ -47,7 +60,7 @@ function loosePickles(): Uint8Array[] {
     const entries = [...readableZip(archive)];
     return entries.filter(([name]) => name.endsWith('.pkl')).map(([, content]) => content.slice());
   });
-  return [...inside, ...fixtures('cifar-python', ''), ...streams()];
+  return [...inside, ...fixtures('weights', '.pkl'), ...fixtures('cifar-python', ''), ...streams()];
 }
 
 function readableZip(archive: Uint8Array): Map<string, Uint8Array> {
@@ -57,6 +70,11 @@ function readableZip(archive: Uint8Array): Map<string, Uint8Array> {
     return new Map();
   }
 }
+
+const mutateWeights: Mutate = (random, bytes, other) => {
+  const mutate = { 0x50: mutateZip(torchEntry), 0x80: mutatePickles }[bytes[0] ?? 0];
+  return (mutate ?? mutateSafetensors)(random, bytes, other);
+};
 
 /** First bytes of files that are no weights, to be named for what they are. */
 const OTHER_KINDS = [
@@ -95,7 +113,7 @@ export const weightsReaders: readonly Reader[] = [
     read: (input) =>
       unpickle(input, {
         findClass: (module, name) => findNumpyClass(module, name) ?? findTorchClass(module, name),
-        persistentLoad: storageLoader(new Map()),
+        persistentLoad: (id) => id,
       }),
   },
   {
@@ -125,6 +143,23 @@ export const weightsReaders: readonly Reader[] = [
     seeds: tars,
     mutations: [mutateTar],
     read: convert,
+  },
+  {
+    name: 'pytorch-pickle',
+    what: 'tensors as Python pickles them, converted',
+    seeds: () => fixtures('weights', '.pkl'),
+    mutations: [mutatePickles],
+    read: convert,
+  },
+  {
+    name: 'weights-into-model',
+    what: 'weights of any kind, loaded into a module that they may or may not fit',
+    seeds: () => [...zips(), ...streams(), ...fixtures('golden', '.safetensors').slice(0, 3)],
+    mutations: [mutateWeights],
+    read: (input) => {
+      const file = readWeightsFile(input, 'input');
+      return loadWeights(new Sequential(new Linear(2, 3), new BatchNorm1d(3)), file, 'input');
+    },
   },
   {
     name: 'other-kinds',

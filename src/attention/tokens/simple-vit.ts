@@ -6,7 +6,7 @@ import { Module } from '../../nn/module.js';
 import { perAxis, shapeError, type PerAxis } from '../../ops/index.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { defineMechanism } from '../entry.js';
-import { requireCounts } from '../requirements.js';
+import { requireCounts, requireParts } from '../requirements.js';
 
 /** Two linear layers after a LayerNorm: W2 gelu(W1 norm(x)), [B, T, dim] -> same. GELU by erf, not tanh. */
 export class FeedForward extends Module {
@@ -114,9 +114,8 @@ export class Transformer extends Module {
     { depth = 6, heads = 16, headDim = 64, mlpDim = 2048 }: TransformerOptions = {},
   ) {
     super();
-    if (!Number.isInteger(depth) || depth < 0) {
-      throw new RequestError(`A Transformer's depth is 0 or a positive integer, not ${depth}.`);
-    }
+    // Without layers it is the identity.
+    if (depth !== 0) requireParts('Transformer', { depth });
     this.layers = new ModuleList(
       Array.from({ length: depth }, () => {
         const attention = new MultiHeadAttention(dim, { heads, headDim });
