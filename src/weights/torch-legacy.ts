@@ -144,9 +144,11 @@ class Part {
 
   /** The number of elements of the storage that follows. */
   peek(): number {
-    const count = this.integer();
+    const count = Number(this.integer());
     this.#at -= 8;
-    return Number(count);
+    // A negative length would lead back, to before the beginning.
+    if (!isCount(count)) throw this.corrupt();
+    return count;
   }
 
   storage(storage: TorchStorage): Uint8Array {

@@ -66,6 +66,23 @@ describe('checkpoints of PyTorch', () => {
     expect(values(found, 'fc.bias')).toEqual(expected['fc.bias']);
   });
 
+  it('pt-legacy-tar: numbers in it may be anything', () => {
+    const whole = bytesOf('pt-legacy-tar/legacytar.pth');
+    for (let at = 512; at + 8 <= whole.length; at++) {
+      // Between the members there is nothing.
+      if (whole.subarray(at, at + 8).every((byte) => byte === 0)) continue;
+      for (const number of [-1n, -(2n ** 63n), 2n ** 62n]) {
+        const damaged = whole.slice();
+        new DataView(damaged.buffer).setBigInt64(at, number, true);
+        try {
+          readWeightsFile(damaged, 'legacy.pth');
+        } catch (error) {
+          expect(error, `byte ${at}`).toBeInstanceOf(FileError);
+        }
+      }
+    }
+  });
+
   it('pt-list-of-tensors: the tensors of a list are called by their places', () => {
     expect(shapes(read('pt-list-of-tensors/list.pth'))).toEqual([
       ['0', [2]],
