@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 
 import { FileError } from '../../src/errors.js';
 import { readImage } from '../../src/experiments/node/explain-images.js';
-import { pictureHeader } from '../../src/inspect/node/picture-file.js';
+import { mostPixels, pictureHeader } from '../../src/inspect/node/picture-file.js';
 
 const fixture = (name: string) => new URL(`../fixtures/cases/${name}`, import.meta.url);
 const bytesOf = (name: string): Buffer => readFileSync(fixture(`pictures/${name}`));
@@ -328,7 +328,22 @@ describe('a picture that cannot be used', () => {
     head.writeUInt32BE(60_000, 4);
     head.set([8, 2, 0, 0, 0], 8);
     const bomb = png(head, deflateSync(Buffer.alloc(2 ** 20)));
-    await refused(bomb, 'says that it has 60000 x 60000 pixels; pictures of up to 100 million');
+    await refused(
+      bomb,
+      /says that it has 60000 x 60000 pixels; of a file of \d+ bytes, pictures of up to 2\d million/,
+    );
+
+    // Blank, so that it is whole: 25 million pixels in 25 kB.
+    const blank = Buffer.alloc(13);
+    blank.writeUInt32BE(5000, 0);
+    blank.writeUInt32BE(5000, 4);
+    blank.set([8, 0, 0, 0, 0], 8);
+    const whole = png(blank, deflateSync(Buffer.alloc(5000 * 5001)));
+    await refused(
+      whole,
+      /5000 x 5000 pixels; of a file of 2\d{4} bytes, pictures of up to 21 million/,
+    );
+    expect(mostPixels(10 * 2 ** 20)).toBe(100_000_000);
 
     const jpeg = bytesOf('baseline.jpg');
     const frame = jpeg.indexOf(Buffer.from([0xff, 0xc0]));
@@ -357,6 +372,18 @@ describe('a picture that cannot be used', () => {
   it('says that it has no pixels, or its size twice', async () => {
     const empty = bytesOf('rgb.png').fill(0, 16, 20);
     await refused(empty, 'says that it has 0 x 6 pixels');
+    // Blank, so that it is whole: 25 million pixels in 25 kB.
+    const blank = Buffer.alloc(13);
+    blank.writeUInt32BE(5000, 0);
+    blank.writeUInt32BE(5000, 4);
+    blank.set([8, 0, 0, 0, 0], 8);
+    const whole = png(blank, deflateSync(Buffer.alloc(5000 * 5001)));
+    await refused(
+      whole,
+      /5000 x 5000 pixels; of a file of 2\d{4} bytes, pictures of up to 21 million/,
+    );
+    expect(mostPixels(10 * 2 ** 20)).toBe(100_000_000);
+
     const jpeg = bytesOf('baseline.jpg');
     const frame = jpeg.indexOf(Buffer.from([0xff, 0xc0]));
     const again = Buffer.concat([jpeg.subarray(0, frame + 19), jpeg.subarray(frame)]);

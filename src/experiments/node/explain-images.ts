@@ -112,7 +112,7 @@ export async function imagesFromFiles(
 
 /**
  * One image file as [3, H, W] bytes: PNG, JPEG or WebP, of up to {@link LARGEST_FILE} bytes and
- * `LARGEST_PICTURE` pixels. Grey becomes red, green and blue alike.
+ * the pixels that `mostPixels` allows for its size. Grey becomes red, green and blue alike.
  * @throws FileError if it cannot be read or decoded, or ends before the picture does
  */
 export async function readImage(file: string, height: number, width: number): Promise<Uint8Array> {

@@ -9,6 +9,19 @@ import { webpHeader } from './webp.js';
 /** A picture larger than this is refused before it is decoded: 100 million pixels. */
 export const LARGEST_PICTURE = 100_000_000;
 
+/** So many pixels may stand in a file of any size. */
+const PIXELS_OF_ANY_FILE = 20_000_000;
+/** So many more may stand in each of its bytes; photographs have fewer than ten. */
+const PIXELS_OF_A_BYTE = 32;
+
+/**
+ * The most pixels that a picture in a file of this size may have. Decoding takes about ten bytes for
+ * each, and an empty picture of any size fits into a small file.
+ */
+export function mostPixels(fileBytes: number): number {
+  return Math.min(LARGEST_PICTURE, PIXELS_OF_ANY_FILE + PIXELS_OF_A_BYTE * fileBytes);
+}
+
 /** What the head of a picture file says. */
 export interface PictureHeader {
   /** Pixels, before the picture is turned upright. */
@@ -33,8 +46,8 @@ const READERS: Readonly<Record<string, (bytes: Uint8Array) => PictureHeader | st
  * orientation that is missing, damaged or unknown leaves the picture as it is.
  *
  * @param source the file's name, for messages
- * @throws FileError for a file of another kind, one that ends before the picture does, and one of more than
- *   {@link LARGEST_PICTURE} pixels
+ * @throws FileError for a file of another kind, one that ends before the picture does, and one of more pixels than
+ *   {@link mostPixels} of its size
  */
 export function pictureHeader(bytes: Uint8Array, source: string): PictureHeader {
   const kind = fileKind(bytes);
@@ -52,10 +65,11 @@ export function pictureHeader(bytes: Uint8Array, source: string): PictureHeader 
   if (width === 0 || height === 0) {
     throw new FileError(`${source} is damaged: it says that it has ${width} x ${height} pixels.`);
   }
-  if (width * height > LARGEST_PICTURE) {
+  const most = mostPixels(bytes.length);
+  if (width * height > most) {
     throw new FileError(
-      `${source} says that it has ${width} x ${height} pixels; pictures of up to ` +
-        `${LARGEST_PICTURE / 1e6} million pixels are read. Scale it down first.`,
+      `${source} says that it has ${width} x ${height} pixels; of a file of ${bytes.length} bytes, ` +
+        `pictures of up to ${(most / 1e6).toFixed(0)} million pixels are read. Scale it down first.`,
     );
   }
   return header;
