@@ -48,6 +48,12 @@ describe('the registry of attention', () => {
     },
   );
 
+  it.each([{}, [1, {}], () => 1, undefined])('has no option that is %j', (value) => {
+    const act = () => attention.create('eca', 16, { kernel: value as unknown as number });
+    expect(act).toThrow(RequestError);
+    expect(act).toThrow(/must be a number, a truth value, a text or a list of numbers/);
+  });
+
   const numbers = attention.list().flatMap(({ id, options }) =>
     Object.entries(options)
       .filter(([, value]) => typeof value === 'number' || value === null)

@@ -184,6 +184,12 @@ function completeOptions(
         `The attention '${id}' has no option '${name}'. ${suggestion(name, Object.keys(defaults))}`,
       );
     }
+    // Settings come from files too, in which anything may stand.
+    if (!isOptionValue(value)) {
+      throw new RequestError(
+        `The option '${name}' of the attention '${id}' must be a number, a truth value, a text or a list of numbers, not ${shown(value)}.`,
+      );
+    }
     const listOfOne = typeof value === 'number' && Array.isArray(standard);
     if (value !== null && standard !== null && kind(value) !== kind(standard) && !listOfOne) {
       throw new RequestError(
@@ -193,6 +199,11 @@ function completeOptions(
     complete[name] = listOfOne ? [value] : value;
   }
   return complete;
+}
+
+function isOptionValue(value: unknown): value is OptionValue {
+  if (Array.isArray(value)) return value.every((one) => typeof one === 'number');
+  return value === null || ['number', 'boolean', 'string'].includes(typeof value);
 }
 
 function shown(value: unknown): string {

@@ -5,6 +5,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import { record } from './context.js';
 import { BatchNorm1d, Linear, Sequential } from './layers/index.js';
 import { Module, type StateEntry } from './module.js';
+import { Parameter } from './parameter.js';
 
 class Net extends Module {
   readonly body = new Sequential(new Linear(3, 4), new BatchNorm1d(4));
@@ -91,5 +92,13 @@ describe('Module', () => {
     expect(nested).toThrow(/inside another/);
     // The failed one does not stay behind.
     expect(record(false, () => 2).output).toBe(2);
+  });
+});
+
+describe('a parameter', () => {
+  it('that nothing can hold is refused before it is drawn', () => {
+    const act = () => new Parameter([2 ** 16, 2 ** 16], () => undefined);
+    expect(act).toThrow(RequestError);
+    expect(act).toThrow('[65536, 65536] would have 4294967296 values; at most 1073741824 are held');
   });
 });

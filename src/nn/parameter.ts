@@ -1,11 +1,15 @@
+import { RequestError } from '../errors.js';
 import type { RandomStream } from '../random/index.js';
 import { input } from '../ops/index.js';
 import type { DType } from '../tensor/op.js';
-import { elementCount, type Shape } from '../tensor/shape.js';
+import { elementCount, formatShape, type Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /** Fills a new parameter's values from a stream of random numbers. */
 export type Initializer = (values: Float32Array, random: RandomStream) => void;
+
+/** The most values of one parameter: 4 GiB. */
+const MOST_VALUES = 2 ** 30;
 
 /** Values that an optimiser learns. In a graph they appear as the input {@link tensor}. */
 export class Parameter {
@@ -15,12 +19,19 @@ export class Parameter {
   /**
    * @param initializer draws the first values; see `initialize` for when
    * @param trainable whether optimisers change it; default true
+   * @throws RequestError for a shape of more than 2^30 values
    */
   constructor(
     readonly shape: Shape,
     private readonly initializer: Initializer,
     readonly trainable = true,
   ) {
+    const values = elementCount(shape);
+    if (!(values <= MOST_VALUES)) {
+      throw new RequestError(
+        `A parameter of shape ${formatShape(shape)} would have ${values} values; at most ${MOST_VALUES} are held. Choose fewer channels or units.`,
+      );
+    }
     this.tensor = input('parameter', shape);
   }
 

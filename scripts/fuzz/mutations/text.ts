@@ -167,6 +167,7 @@ function edit(
       return;
     case 1: {
       // Under another name, which JSON may give even to what JavaScript keeps for itself.
+      if (Array.isArray(holder)) return;
       const name = pick(random, ODD_WORDS);
       Object.defineProperty(holder, name, { value: now, enumerable: true, configurable: true });
       return;
