@@ -3,7 +3,7 @@
  * file, which outlives it.
  */
 import { openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 import { inputOf, seedsOf } from './reader.js';
 import { readerOf } from './readers/index.js';
@@ -12,6 +12,7 @@ import { tryInput } from './try.js';
 import type { FromWorker, Measured, Order } from './work.js';
 
 const REPORT_MS = 1000;
+const FREEING_MS = 50;
 /** So many inputs are tried before others are measured. */
 const WARM_UP = 60;
 
@@ -67,7 +68,7 @@ function stand(index: number): void {
 async function measureAll(indices: readonly number[]): Promise<void> {
   // So that no input pays for what is compiled and loaded.
   for (let index = order.from; index < Math.min(order.from + WARM_UP, order.to); index++) {
-    if (order.skip.includes(index)) continue;
+    if (order.skip.includes(index) || indices.includes(index)) continue;
     stand(index);
     await tryInput(reader, inputOf(reader, seeds, order.seed, index), order.folder);
   }
@@ -82,6 +83,8 @@ async function measureAll(indices: readonly number[]): Promise<void> {
 async function measure(index: number): Promise<Measured> {
   const input = inputOf(reader, seeds, order.seed, index);
   globalThis.gc?.();
+  // What was collected is given back by another thread.
+  await setTimeout(FREEING_MS);
   forgetPeak();
   const [before, external] = [process.memoryUsage.rss(), getHeapStatistics().external_memory];
   let milliseconds = Infinity;
