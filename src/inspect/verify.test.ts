@@ -22,10 +22,10 @@ function changed(
   return writeSafetensors(own, texts);
 }
 
-/** A case with nothing to compute from. */
-function withoutInputs(name: string): Uint8Array {
+/** A case without the inputs whose names begin so. */
+function withoutInputs(name: string, prefix = 'input.'): Uint8Array {
   const { tensors: all, metadata: texts } = readSafetensors(bytesOf(name));
-  return writeSafetensors(new Map([...all].filter(([one]) => !one.startsWith('input.'))), texts);
+  return writeSafetensors(new Map([...all].filter(([one]) => !one.startsWith(prefix))), texts);
 }
 
 /** A tensor of the case, its first value moved. */
@@ -222,7 +222,12 @@ describe('verifyCase', () => {
     [
       'no input at all',
       withoutInputs('cbam.plain.spatial'),
-      /^The case has 0 inputs \(input\.0, input\.1, \.\.\); its module takes 1\.$/,
+      /^The case has no inputs \(input\.0, input\.1, \.\.\) for its module\.$/,
+    ],
+    [
+      'one input of two',
+      withoutInputs('fusion.gated.seq', 'input.1'),
+      /^The case has 1 of the two inputs that it takes\.$/,
     ],
     [
       'a tensor without numbers',

@@ -75,7 +75,8 @@ describe('SimpleVit and its parts', () => {
     expect(() => new SimpleVit(12, { ...small, patchSize: 5 })).toThrow(RequestError);
     expect(() => new SimpleVit(12, { ...small, patchSize: 5 })).toThrow(/must divide 12/);
     expect(() => new SimpleVit(12, { ...small, heads: 0 })).toThrow(/heads/);
-    expect(() => new SimpleVit(12, { ...small, depth: -1 })).toThrow(/depth .* not -1/);
+    expect(() => new SimpleVit(12, { ...small, depth: -1 })).toThrow(/'depth' .* not -1/);
+    expect(() => new SimpleVit(12, { ...small, depth: 1e9 })).toThrow(/'depth' .* at most 1000/);
     const vit = new SimpleVit(12, small);
     expect(() => vit.forward(input('x', [1, 12, 4, 4]))).toThrow(ShapeError);
     expect(() => vit.forward(input('x', [1, 12, 4, 4]))).toThrow(/H W = 9/);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { RequestError } from '../../errors.js';
+import { FileError, RequestError } from '../../errors.js';
+import type { Tensor } from '../../tensor/tensor.js';
 import type { GoldenSubject } from '../golden.js';
 import type { ParityEntry } from './entry.js';
 
@@ -33,4 +34,16 @@ export function counterpart<Schema extends z.ZodType>(
       return build(parsed.data);
     },
   };
+}
+
+/**
+ * The inputs of what takes two.
+ * @throws FileError if the case has fewer
+ */
+export function two(inputs: readonly Tensor[]): [Tensor, Tensor] {
+  const [first, second] = inputs;
+  if (first === undefined || second === undefined) {
+    throw new FileError(`The case has ${inputs.length} of the two inputs that it takes.`);
+  }
+  return [first, second];
 }

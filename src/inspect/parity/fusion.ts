@@ -7,7 +7,7 @@ import { OverlappingReductionAttention } from '../../attention/fusion/osra.js';
 import { SpatiallyAdaptiveModulation } from '../../attention/fusion/safm.js';
 import { Conv2d } from '../../nn/index.js';
 import { perAxis, type Padding, type PerAxis } from '../../ops/index.js';
-import { count, counterpart, few } from './counterpart.js';
+import { count, counterpart, few, two } from './counterpart.js';
 import type { ParityTable } from './entry.js';
 
 /** One number for both axes of an image, or one for each. */
@@ -28,11 +28,15 @@ const selectionNames = {
 
 export const fusion: ParityTable = {
   /** 004: `gatedFusion`, of maps [.., dim] */
-  'fusion.gated': counterpart(z.strictObject({ dim: count }), ({ dim }) => ({
-    module: new GatedFusion(dim, { channelsLast: true }),
-    names: { fc1: 'first', fc2: 'second' },
-    attention: { z: 'gate' },
-  })),
+  'fusion.gated': counterpart(z.strictObject({ dim: count }), ({ dim }) => {
+    const module = new GatedFusion(dim, { channelsLast: true });
+    return {
+      module,
+      forward: (inputs) => [module.forward(...two(inputs))],
+      names: { fc1: 'first', fc2: 'second' },
+      attention: { z: 'gate' },
+    };
+  }),
 
   /** 004: `oneConv`, a convolution and nothing else */
   'msf.one_conv': counterpart(

@@ -7,11 +7,9 @@ import {
   Transformer,
 } from '../../attention/tokens/simple-vit.js';
 import { crossEntropy, infoNce } from '../../losses/index.js';
-import { FoveaError } from '../../errors.js';
-import type { Tensor } from '../../tensor/tensor.js';
 import type { NameMap } from '../../weights/names.js';
 import type { GoldenSubject } from '../golden.js';
-import { count, counterpart, few } from './counterpart.js';
+import { count, counterpart, few, two } from './counterpart.js';
 import type { ParityTable } from './entry.js';
 
 const feedForwardNames = { 'net.0': 'norm', 'net.1': 'expand', 'net.3': 'reduce' };
@@ -42,14 +40,6 @@ function transformerParts(
       layers.map((layer, i) => [`attention.${i}`, `${layer}.attention.attention`]),
     ),
   };
-}
-
-function two(inputs: readonly Tensor[]): [Tensor, Tensor] {
-  const [first, second] = inputs;
-  if (first === undefined || second === undefined) {
-    throw new FoveaError(`The case has ${inputs.length} inputs; the loss takes two.`);
-  }
-  return [first, second];
 }
 
 export const tokens: ParityTable = {
