@@ -48,6 +48,17 @@ describe('the registry of attention', () => {
     },
   );
 
+  const others = attention.list().flatMap(({ id, options }) =>
+    Object.entries(options)
+      .filter(([, value]) => value !== null)
+      .map(([option]) => [id, option] as const),
+  );
+  it.each(others)('%s has a default for %s, which null is not', (id, option) => {
+    const act = () => attention.create(id, 16, { [option]: null });
+    expect(act).toThrow(RequestError);
+    expect(act).toThrow(new RegExp(`'${option}' of the attention '${id}' must be .*, not null`));
+  });
+
   it.each([{}, [1, {}], () => 1, undefined])('has no option that is %j', (value) => {
     const act = () => attention.create('eca', 16, { kernel: value as unknown as number });
     expect(act).toThrow(RequestError);

@@ -191,7 +191,8 @@ function completeOptions(
       );
     }
     const listOfOne = typeof value === 'number' && Array.isArray(standard);
-    if (value !== null && standard !== null && kind(value) !== kind(standard) && !listOfOne) {
+    // Null is a value only of what is null by default.
+    if (standard !== null && kind(value) !== kind(standard) && !listOfOne) {
       throw new RequestError(
         `The option '${name}' of the attention '${id}' must be a ${kind(standard)} (default ${JSON.stringify(standard)}), not ${shown(value)}.`,
       );

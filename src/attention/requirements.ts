@@ -33,19 +33,27 @@ export function requireCounts(mechanism: string, counts: Readonly<Record<string,
   }
 }
 
-/** More branches or layers than anybody has trained. Each is built, so a number is a demand on memory. */
+/** More layers than anybody has trained. Each is built, so a number is a demand on memory. */
 const MOST_PARTS = 1000;
+
+/** More branches than any paper has; the kernel of each is larger than that of the one before. */
+export const MOST_BRANCHES = 16;
 
 /**
  * Checks numbers of branches, layers and other parts that are built one by one.
- * @throws RequestError for the first that is not an integer from 1 to 1000
+ * @param most default 1000
+ * @throws RequestError for the first that is not an integer from 1 to `most`
  */
-export function requireParts(mechanism: string, parts: Readonly<Record<string, number>>): void {
+export function requireParts(
+  mechanism: string,
+  parts: Readonly<Record<string, number>>,
+  most = MOST_PARTS,
+): void {
   requireCounts(mechanism, parts);
   for (const [option, value] of Object.entries(parts)) {
-    if (value > MOST_PARTS) {
+    if (value > most) {
       throw new RequestError(
-        `The option '${option}' of ${mechanism} is at most ${MOST_PARTS}, not ${value}.`,
+        `The option '${option}' of ${mechanism} is at most ${most}, not ${value}.`,
       );
     }
   }

@@ -5,7 +5,7 @@ import { BatchNorm2d } from '../../nn/layers/normalization.js';
 import { Module } from '../../nn/module.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { defineMechanism } from '../entry.js';
-import { requireParts } from '../requirements.js';
+import { MOST_BRANCHES, requireParts } from '../requirements.js';
 import { Eca } from './eca.js';
 import { mostGroups } from './selective-kernel.js';
 
@@ -39,13 +39,13 @@ export class SelectiveFusion extends Module {
   readonly eca: Eca;
   private readonly output: 'map' | 'gate';
 
-  /** @throws RequestError for fewer branches than 1 or more than 1000, or channels that do not divide into the groups */
+  /** @throws RequestError for fewer branches than 1 or more than 16, or channels that do not divide into the groups */
   constructor(
     readonly channels: number,
     { branches = 2, groups = null, output = 'map' }: SelectiveFusionOptions = {},
   ) {
     super();
-    requireParts('SelectiveFusion', { branches });
+    requireParts('SelectiveFusion', { branches }, MOST_BRANCHES);
     this.output = output;
     this.branches = new ModuleList(
       Array.from(

@@ -7,7 +7,7 @@ import { BatchNorm2d } from '../../nn/layers/normalization.js';
 import { Module, type Layer } from '../../nn/module.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { defineMechanism } from '../entry.js';
-import { requireChoice, requireCounts, requireParts } from '../requirements.js';
+import { MOST_BRANCHES, requireChoice, requireCounts, requireParts } from '../requirements.js';
 
 /** Options of {@link SelectiveKernel}. */
 export interface SelectiveKernelOptions {
@@ -81,7 +81,7 @@ export class SelectiveKernel extends Module {
     super();
     const outputs = outChannels ?? channels;
     const units = Math.max(Math.floor(channels / reduction), minHidden);
-    requireParts('SelectiveKernel', { branches });
+    requireParts('SelectiveKernel', { branches }, MOST_BRANCHES);
     requireCounts('SelectiveKernel', { stride, minHidden: units, outChannels: outputs });
     requireChoice('SelectiveKernel', 'branch', branch, ['dilation', 'kernel']);
     requireChoice('SelectiveKernel', 'hidden', hidden, ['norm', 'linear']);
