@@ -1,11 +1,12 @@
 import { basename, extname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { FoveaError, RequestError } from '../errors.js';
+import { counted } from '../experiments/report/format.js';
 import { formatShape } from '../tensor/shape.js';
 import { convertWeights, type Converted, type ConvertOptions } from '../weights/node/convert.js';
 import { makeFolder } from '../weights/node/files.js';
 import { wrapperPrefix } from '../weights/wrappers.js';
-import { EXIT, grouped, printJson, table } from './command.js';
+import { EXIT, printJson, table } from './command.js';
 import { filesOf, type FileKind } from './files.js';
 import { print, tell, visibleLine } from './output.js';
 import { addFileOptions, weightsChoice, type FileFlags } from './weights-options.js';
@@ -118,7 +119,7 @@ function said({ from, to, format, part, tensors, metadata, leftOut }: Converted)
         formatShape(shape),
       ]),
     ]) +
-    `\n${from} (${format}${part === '' ? '' : `, ${part}`}): ${grouped(tensors.length)} tensors, ${grouped(values)} values\n` +
+    `\n${from} (${format}${part === '' ? '' : `, ${part}`}): ${counted(tensors.length, 'tensor')}, ${counted(values, 'value')}\n` +
     beside.join('') +
     leftOut
       .slice(0, SHOWN)
