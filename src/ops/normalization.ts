@@ -50,9 +50,14 @@ export function normalizeBy(
   return fixedNormOp([x, weight, bias, statistics.mean, statistics.variance], { epsilon });
 }
 
-/** (x - mean) / sqrt(var + epsilon) over the given axes, with the biased variance. */
+/**
+ * (x - mean) / sqrt(var + epsilon) over the given axes, with the biased variance. The mean is subtracted
+ * twice: in float32 the first one is off by its own last bit, which is a lot of a deviation where the
+ * mean is thousands of them. As what is subtracted first may be any number, it is a constant to gradients.
+ */
 export function standardize(x: Tensor, axes: readonly number[], epsilon: number): Tensor {
-  const centred = x.sub(x.mean(axes, { keepDims: true }));
+  const near = x.sub(x.mean(axes, { keepDims: true }).detach());
+  const centred = near.sub(near.mean(axes, { keepDims: true }));
   const variance = centred.mul(centred).mean(axes, { keepDims: true });
   return centred.div(variance.add(epsilon).sqrt());
 }

@@ -37,6 +37,7 @@ describe('sums of many terms are as close to float64 as short ones', () => {
     ['an axis in the middle', [2, 4096, 3], (x) => x.mean(1, { keepDims: true })],
     ['few places of a single channel', [3, 1, 17, 6, 17], (x) => x.sum([0, 2, 3, 4])],
     ['two runs of axes', [2048, 3, 4, 5], (x) => x.sum([0, 2])],
+    ['few places of many samples', [512, 3, 6, 7], (x) => x.mean([0, 2, 3])],
   ])('%s', async (_, shape, reduce) => {
     const { actual, expected } = await both(shape, reduce);
     expect(actual.shape).toEqual(expected.shape);
@@ -47,13 +48,18 @@ describe('sums of many terms are as close to float64 as short ones', () => {
   });
 
   it('take one node where they are short, or where their number has no divisors', () => {
-    const nodes = (shape: Shape) => {
+    const nodes = (shape: Shape, axes = [1]) => {
       const x = input('x', shape);
-      const model = lowerToOnnx({ inputs: { x }, outputs: { y: x.sum(1) } }, { provider: 'cpu' });
+      const model = lowerToOnnx(
+        { inputs: { x }, outputs: { y: x.sum(axes) } },
+        { provider: 'cpu' },
+      );
       return (fromBinary(ModelProtoSchema, model).graph?.node ?? []).map(({ opType }) => opType);
     };
-    expect(nodes([2, 500])).toEqual(['ReduceSum']);
+    expect(nodes([2, 95])).toEqual(['ReduceSum']);
     expect(nodes([2, 4099])).toEqual(['ReduceSum']);
     expect(nodes([2, 4096])).toEqual(['Reshape', 'ReduceSum', 'ReduceSum']);
+    // The places of each sample, then the samples.
+    expect(nodes([16, 3, 6, 7], [0, 2, 3])).toEqual(['ReduceSum', 'ReduceSum']);
   });
 });

@@ -1,9 +1,9 @@
 /** How sums and means over axes become ONNX nodes. */
 import type { Emitter, Value } from '../tensor/op.js';
-import { reducedShape, type Shape } from '../tensor/shape.js';
+import { elementCount, reducedShape, type Shape } from '../tensor/shape.js';
 
 /** From this many terms on, a sum is taken in two stages. */
-const LONG = 512;
+const LONG = 96;
 
 /** Rows shorter than this are not worth a stage of their own. */
 const SHORT = 8;
@@ -55,12 +55,17 @@ export function lowerSum(
     kind === 'ReduceSum'
       ? emit.node(kind, [value, int64(over)], { keepdims })
       : emit.node(kind, [value], { axes: over, keepdims });
+  const terms = elementCount(axes.map((axis) => shape[axis] ?? 1));
   const run = longestRun(shape, axes);
-  const inner = run.size < LONG ? 1 : divisor(run.size);
-  if (inner < SHORT) return reduce(x, axes, Number(keepDims));
+  const { first } = run;
+  const inner = run.size < LONG ? run.size : divisor(run.size);
+  if (terms < LONG || inner < SHORT) return reduce(x, axes, Number(keepDims));
+  if (inner === run.size) {
+    const own = axes.filter((axis) => axis >= first && axis < first + run.axes);
+    return reduce(reduce(x, own, 1), axes, Number(keepDims));
+  }
 
   // The run becomes two axes, the second of which goes first.
-  const { first } = run;
   const rows = [...shape.slice(0, first), run.size / inner];
   const after = shape.slice(first + run.axes);
   const split = emit.node('Reshape', [x, int64([...rows, inner, ...after])]);
