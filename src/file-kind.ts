@@ -1,4 +1,5 @@
 /** What a file is, told by its first bytes and never by its name, for messages about files of another kind. */
+import { latin1 } from './latin1.js';
 
 /** How many bytes of a file are looked at, but for its last eight. A tar archive says what it is only at byte 257. */
 export const KIND_BYTES = 1024;
@@ -117,8 +118,4 @@ function isText(head: string): boolean {
     (code) => (code >= 0x20 && code !== 0x7f) || (code >= 0x09 && code <= 0x0d) || code === 0x1b,
   );
   return plain && /[\x20-\x7e]{4}/.test(head);
-}
-
-function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }

@@ -1,4 +1,5 @@
-import { latin1, PickleError } from './pickle-values.js';
+import { latin1 } from '../latin1.js';
+import { PickleError } from './pickle-values.js';
 
 const UTF8 = new TextDecoder();
 

@@ -1,5 +1,6 @@
 /** What a pickle can hold, as values here. See pickle.ts for what Python's values become. */
 import { FileError } from '../errors.js';
+import { latin1 } from '../latin1.js';
 
 /** A pickle that is truncated, corrupt, or asks for something that is not allowed. */
 export class PickleError extends FileError {
@@ -90,15 +91,6 @@ export class Opaque extends PickleObject {
 export function pickleText(value: PickleValue | undefined): string | undefined {
   if (typeof value === 'string') return value;
   return value instanceof Uint8Array ? latin1(value) : undefined;
-}
-
-/** Bytes as characters of the same numbers (not the TextDecoder's `latin1`, which is windows-1252). */
-export function latin1(bytes: Uint8Array): string {
-  const pieces: string[] = [];
-  for (let at = 0; at < bytes.length; at += 4096) {
-    pieces.push(String.fromCharCode(...bytes.subarray(at, at + 4096)));
-  }
-  return pieces.join('');
 }
 
 /** A number if it can be one exactly. */

@@ -1,4 +1,5 @@
 /** The head of a JPEG file, and whether it is whole. ITU-T T.81. */
+import { latin1 } from '../../latin1.js';
 import { exifOrientation } from './exif.js';
 import { JpegScans, type Frame } from './jpeg-scans.js';
 import type { PictureHeader } from './picture-file.js';
@@ -72,7 +73,7 @@ function nextMarker(bytes: Uint8Array, at: number): number {
 }
 
 function isExif(content: Uint8Array): boolean {
-  return String.fromCharCode(...content.subarray(0, 5)) === 'Exif\0';
+  return latin1(content.subarray(0, 5)) === 'Exif\0';
 }
 
 /** SOF0 to SOF15, between which DHT, JPG and DAC have their numbers. */

@@ -1,4 +1,5 @@
 /** The head of a PNG file. W3C, Portable Network Graphics (third edition), 2025. */
+import { latin1 } from '../../latin1.js';
 import { inflateSync } from 'node:zlib';
 import { exifOrientation, knownOrientation, type OrientationNumber } from './exif.js';
 import type { PictureHeader } from './picture-file.js';
@@ -86,8 +87,4 @@ function inflated(content: Uint8Array): Uint8Array | undefined {
   } catch {
     return undefined;
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }

@@ -1,4 +1,5 @@
 /** The head of a WebP file: RIFF chunks. https://developers.google.com/speed/webp/docs/riff_container */
+import { latin1 } from '../../latin1.js';
 import { exifOrientation } from './exif.js';
 import type { PictureHeader } from './picture-file.js';
 
@@ -15,7 +16,7 @@ export function webpHeader(bytes: Uint8Array): PictureHeader | string {
   let announced = false;
   let orientation: PictureHeader['orientation'] | undefined;
   for (let at = 12; at + 8 <= end;) {
-    const name = String.fromCharCode(...bytes.subarray(at, at + 4));
+    const name = latin1(bytes.subarray(at, at + 4));
     const length = view.getUint32(at + 4, true);
     const content = bytes.subarray(at + 8, Math.min(end, at + 8 + length));
     // The container and the picture in it each say a size: neither may be too large.
