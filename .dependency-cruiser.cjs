@@ -9,7 +9,7 @@ const { builtinModules } = require('node:module');
 
 /** Lowest first. A room may import from its own line and from every line above it in this list. */
 const ROOMS = [
-  ['random'],
+  ['random', 'formats'],
   ['tensor'],
   ['ops'],
   ['autodiff'],
@@ -20,8 +20,11 @@ const ROOMS = [
   ['attention'],
   ['models'],
   ['data', 'weights', 'inspect'],
+  ['tasks'],
   ['training'],
+  ['explain'],
   ['experiments'],
+  ['parity'],
   ['cli'],
 ];
 

@@ -10,7 +10,7 @@ import { sgd } from '../src/optim/index.js';
 import { createRuntime } from '../src/runtime/node/create.js';
 import type { Runtime } from '../src/runtime/runtime.js';
 import { floatOutput, initialState, trainingStep } from '../src/training/step.js';
-import { readTensors } from '../src/weights/node/files.js';
+import { readTensors } from '../src/formats/node/files.js';
 import type { StateEntry } from '../src/nn/module.js';
 import { installedVersion } from './machine.js';
 import { serve, timed } from './protocol.js';

@@ -4,8 +4,8 @@ import type { Module } from '../src/nn/module.js';
 import { RandomStream } from '../src/random/index.js';
 import { traceForward } from '../src/inspect/trace.js';
 import { elementCount, type Shape } from '../src/tensor/shape.js';
-import { saveTensors } from '../src/weights/node/files.js';
-import type { StoredTensor } from '../src/weights/safetensors.js';
+import { saveTensors } from '../src/formats/node/files.js';
+import type { StoredTensor } from '../src/formats/safetensors.js';
 
 /** forward: in eval, with constant weights. backward: forward and all gradients, in training. */
 export type MechanismKind = 'forward' | 'backward';

@@ -1,8 +1,8 @@
 /** One file that every contestant of a workload starts from: the network's values and one batch. */
 import { createModel } from '../src/models/registry.js';
 import { RandomStream } from '../src/random/index.js';
-import { saveTensors } from '../src/weights/node/files.js';
-import type { StoredTensor } from '../src/weights/safetensors.js';
+import { saveTensors } from '../src/formats/node/files.js';
+import type { StoredTensor } from '../src/formats/safetensors.js';
 import { RECIPE, type Workload } from './workloads.js';
 
 /** Writes state_dict names as they are, `input.images` [B, 3, 32, 32] and `input.labels` [B]. */

@@ -47,8 +47,13 @@ export {
   writeSafetensors,
   type Safetensors,
   type StoredTensor,
-} from './weights/safetensors.js';
-export { isPytorch, readPytorch, type PytorchFile, type ReadOptions } from './weights/pytorch.js';
+} from './formats/safetensors.js';
+export {
+  isPytorch,
+  readPytorch,
+  type PytorchFile,
+  type ReadOptions,
+} from './formats/pytorch/pytorch.js';
 export {
   exportOnnx,
   exposedNames,
@@ -66,19 +71,19 @@ export {
   type GoldenCase,
   type GoldenDifference,
   type GoldenSubject,
-} from './inspect/golden.js';
-export { evaluateOn, verifyCase, type Verification } from './inspect/verify.js';
+} from './parity/golden.js';
+export { evaluateOn, verifyCase, type Verification } from './parity/verify.js';
 
 // Seeing
-export { lookInside, type Exposed, type Inside } from './inspect/exposed.js';
-export { gradCam, lastFeatureMap } from './inspect/grad-cam.js';
-export { energy, localise, pointing, type Localisation } from './inspect/localisation.js';
-export { resizePlane, type Plane } from './inspect/plane.js';
-export { enlargeImage, overlay, type Picture } from './inspect/picture.js';
-export { views, type Place, type View, type Views, type ViewOptions } from './inspect/views.js';
-export { look, type Looked } from './experiments/look.js';
-export { localiseRun, type LocaliseOptions } from './experiments/localise.js';
-export type { Explanation, LocalisationScore } from './experiments/explanation.js';
+export { lookInside, type Exposed, type Inside } from './explain/exposed.js';
+export { gradCam, lastFeatureMap } from './explain/grad-cam.js';
+export { energy, localise, pointing, type Localisation } from './explain/localisation.js';
+export { resizePlane, type Plane } from './explain/plane.js';
+export { enlargeImage, overlay, type Picture } from './explain/picture.js';
+export { views, type Place, type View, type Views, type ViewOptions } from './explain/views.js';
+export { look, type Looked } from './explain/look.js';
+export { localiseRun, type LocaliseOptions } from './explain/localise.js';
+export type { Explanation, LocalisationScore } from './explain/explanation.js';
 
 // Training
 export {

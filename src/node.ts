@@ -7,7 +7,7 @@ export {
   readTensors,
   saveTensors,
   writeFileAtomic,
-} from './weights/node/files.js';
+} from './formats/node/files.js';
 export { convertWeights, type Converted, type ConvertOptions } from './weights/node/convert.js';
 export { RunFolder, type Summary } from './training/node/run-folder.js';
 export {
@@ -23,7 +23,7 @@ export {
   type EvaluationRequest,
 } from './training/node/evaluate.js';
 export { exportWeights, type Exported, type ExportRequest } from './training/node/export.js';
-export { explainRun, type ExplainOptions } from './experiments/node/explain.js';
+export { explainRun, type ExplainOptions } from './explain/node/explain.js';
 export {
   Comparison,
   type CompareOptions,

@@ -18,8 +18,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createModel } from '../src/models/index.js';
-import { saveTensors } from '../src/weights/node/files.js';
-import type { StoredTensor } from '../src/weights/safetensors.js';
+import { saveTensors } from '../src/formats/node/files.js';
+import type { StoredTensor } from '../src/formats/safetensors.js';
 import {
   expectNoTrace,
   expectSameRun,

@@ -6,9 +6,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compatibilityPage } from '../scripts/compatibility/table.js';
-import { parityTable } from '../src/inspect/parity/table.js';
-import type { Verification } from '../src/inspect/verify.js';
-import { GOLDEN_LOOP } from '../src/training/golden-loop.js';
+import { parityTable } from '../src/parity/table.js';
+import type { Verification } from '../src/parity/verify.js';
+import { GOLDEN_LOOP } from '../src/parity/golden-loop.js';
 import { goldenOn } from './support/golden-on.js';
 
 /** By what they need: dilation with six channels, groups with a stride, three axes, pooling, resizing, .. */

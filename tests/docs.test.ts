@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { FOLDER, makePages } from '../scripts/docs/pages.js';
 import { attention } from '../src/attention/index.js';
-import { parityTable } from '../src/inspect/parity/table.js';
-import { verifyCase } from '../src/inspect/verify.js';
+import { parityTable } from '../src/parity/table.js';
+import { verifyCase } from '../src/parity/verify.js';
 import { createRuntime } from '../src/runtime/node/create.js';
-import { readFileChecked } from '../src/weights/node/files.js';
+import { readFileChecked } from '../src/formats/node/files.js';
 
 const root = join(import.meta.dirname, '..');
 // Inside the package, so that the examples can import it by its name.

@@ -11,8 +11,8 @@ import { createModel } from '../src/models/index.js';
 import { randomArray } from '../src/testing/values.js';
 import { describeOnnx, faultsOf, runOnnxFile } from '../src/testing/onnx-file.js';
 import { exportOnnx } from '../src/weights/export-onnx.js';
-import { readTensors, saveTensors } from '../src/weights/node/files.js';
-import type { StoredTensor } from '../src/weights/safetensors.js';
+import { readTensors, saveTensors } from '../src/formats/node/files.js';
+import type { StoredTensor } from '../src/formats/safetensors.js';
 import { runFovea } from './support/command.js';
 
 const IMAGE = [3, 32, 32];

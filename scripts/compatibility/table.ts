@@ -1,7 +1,7 @@
 /** docs/compatibility.md: what came of the golden cases on every device. */
 import { basename } from 'node:path';
-import { GOLDEN_TOLERANCE } from '../../src/inspect/golden.js';
-import { toleranceOn, type Verification } from '../../src/inspect/verify.js';
+import { GOLDEN_TOLERANCE } from '../../src/parity/golden.js';
+import { toleranceOn, type Verification } from '../../src/parity/verify.js';
 
 /** What was run on one device. */
 export interface DeviceResults {
@@ -51,7 +51,7 @@ export function compatibilityPage(devices: readonly DeviceResults[]): string {
     '',
     '## Modules',
     '',
-    'Cases that hold, of all cases of a module. The ids are those of the table in `src/inspect/parity`, which says what of Fovea each of them is.',
+    'Cases that hold, of all cases of a module. The ids are those of the table in `src/parity`, which says what of Fovea each of them is.',
     '',
     ...table(
       ['module', ...devices.map(({ device }) => `\`${device}\``)],

@@ -1,5 +1,5 @@
 /** Reading what torch_side.py writes: files one after the other, each with its length before it. */
-import { readSafetensors } from '../../src/weights/safetensors.js';
+import { readSafetensors } from '../../src/formats/safetensors.js';
 import { ndarray, type NdArray } from '../../src/tensor/ndarray.js';
 import type { Case } from './layer.js';
 

@@ -42,7 +42,7 @@ export async function tryInput(
   }
 }
 
-/** The first place in the sources that a stack goes through: `src/weights/pickle.ts:123`. */
+/** The first place in the sources that a stack goes through: `src/formats/pickle/pickle.ts:123`. */
 function placeIn(stack: string): string {
   const line = stack.split('\n').find((one) => one.includes(`${ROOT}/src/`));
   return /src\/[^\s:]+:\d+/.exec(line ?? '')?.[0] ?? 'not in src';

@@ -4,7 +4,7 @@ import { FoveaError, RequestError } from '../errors.js';
 import { counted } from '../experiments/report/format.js';
 import { formatShape } from '../tensor/shape.js';
 import { convertWeights, type Converted, type ConvertOptions } from '../weights/node/convert.js';
-import { makeFolder } from '../weights/node/files.js';
+import { makeFolder } from '../formats/node/files.js';
 import { wrapperPrefix } from '../weights/wrappers.js';
 import { EXIT, printJson, table } from './command.js';
 import { filesOf, type FileKind } from './files.js';

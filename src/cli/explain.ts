@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { RequestError } from '../errors.js';
-import type { Explanation } from '../experiments/explanation.js';
-import { explainRun } from '../experiments/node/explain.js';
-import type { Place } from '../inspect/views.js';
+import type { Explanation } from '../explain/explanation.js';
+import { explainRun } from '../explain/node/explain.js';
+import type { Place } from '../explain/views.js';
 import type { Recipe } from '../training/recipe.js';
 import { EXIT, number, printJson, table, whole, wholeList } from './command.js';
 import { filesOf, type FileKind } from './files.js';

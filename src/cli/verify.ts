@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
 import { Command } from 'commander';
-import { verifyCase, type Verification } from '../inspect/verify.js';
+import { verifyCase, type Verification } from '../parity/verify.js';
 import { createRuntime } from '../runtime/node/create.js';
 import type { Device } from '../runtime/runtime.js';
-import { compareGoldenLoop, GOLDEN_LOOP } from '../training/golden-loop.js';
-import { readFileChecked } from '../weights/node/files.js';
+import { compareGoldenLoop, GOLDEN_LOOP } from '../parity/golden-loop.js';
+import { readFileChecked } from '../formats/node/files.js';
 import { EXIT, grouped, printJson, table } from './command.js';
 import { filesOf, type FileKind } from './files.js';
 import { print } from './output.js';

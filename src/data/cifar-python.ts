@@ -1,7 +1,7 @@
 /** The python layout of CIFAR: dicts pickled by Python 2, read without running anything. */
 import { FileError } from '../errors.js';
-import { findNumpyClass, NumpyArray } from '../weights/pickle-numpy.js';
-import { pickleText, unpickle, type PickleDict } from '../weights/pickle.js';
+import { findNumpyClass, NumpyArray } from '../formats/pickle/pickle-numpy.js';
+import { pickleText, unpickle, type PickleDict } from '../formats/pickle/pickle.js';
 import {
   CIFAR_PIXELS,
   cifarLabels,

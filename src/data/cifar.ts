@@ -9,7 +9,7 @@
  * Both channels-first and row-major, so a record's pixels are already [C, H, W].
  */
 import { FileError, RequestError } from '../errors.js';
-import { fileKind } from '../file-kind.js';
+import { fileKind } from '../formats/file-kind.js';
 import { checkLabels, type ImageDataset, type Normalization, type Split } from './dataset.js';
 
 /** Bytes of one image: 3 channels of 32 x 32. */

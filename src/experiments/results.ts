@@ -1,7 +1,7 @@
 /** What a comparison has left on disk, in one structure: the report is a function of it. */
 import { z } from 'zod';
 import type { EpochMetrics } from '../training/metrics.js';
-import type { Explanation } from './explanation.js';
+import type { Explanation } from '../explain/explanation.js';
 import type { CompareSettings, Variant } from './settings.js';
 
 const percent = z.number().min(0).max(100);

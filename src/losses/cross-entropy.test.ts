@@ -4,7 +4,7 @@ import { RequestError, ShapeError } from '../errors.js';
 import { constant, input } from '../ops/index.js';
 import { evaluate } from '../tensor/evaluate.js';
 import { goldenCase, jsonFixture } from '../testing/golden-files.js';
-import { beyondTolerance, compareWithGolden } from '../inspect/golden.js';
+import { beyondTolerance, compareWithGolden } from '../parity/golden.js';
 import { evaluateWithOnnx } from '../testing/onnx.js';
 import { crossEntropy } from './index.js';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { gradients } from '../autodiff/gradients.js';
 import { RequestError, ShapeError } from '../errors.js';
-import { beyondTolerance, compareWithGolden, type GoldenCase } from '../inspect/golden.js';
-import { tokens } from '../inspect/parity/tokens.js';
+import { beyondTolerance, compareWithGolden, type GoldenCase } from '../parity/golden.js';
+import { tokens } from '../parity/tokens.js';
 import { constant, input } from '../ops/index.js';
 import { evaluate } from '../tensor/evaluate.js';
 import { checkGradient } from '../testing/check-gradient.js';

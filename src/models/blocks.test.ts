@@ -3,7 +3,7 @@ import { SqueezeExcite } from '../attention/index.js';
 import type { Module } from '../nn/module.js';
 import { evaluate } from '../tensor/evaluate.js';
 import { torchCases } from '../testing/golden-files.js';
-import { compareWithGolden } from '../inspect/golden.js';
+import { compareWithGolden } from '../parity/golden.js';
 import { BasicBlock, Bottleneck, type BlockOptions } from './blocks.js';
 
 const plain: BlockOptions = {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readGolden, type GoldenCase } from '../inspect/golden.js';
+import { readGolden, type GoldenCase } from '../parity/golden.js';
 
 /** A golden case of tests/fixtures/golden, by its file name without the ending. */
 export function goldenCase(name: string): GoldenCase {

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { readGolden, type GoldenCase } from '../inspect/golden.js';
+import { readGolden, type GoldenCase } from '../parity/golden.js';
 
 /** The whole set of golden cases. It lies beside the repository, if at all: tests do without it. */
 const folder = new URL('../../../shared/fixtures/', import.meta.url);

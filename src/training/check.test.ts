@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageDataset } from '../data/dataset.js';
 import { makeShapes } from '../data/shapes.js';
 import { RequestError } from '../errors.js';
-import { localiseRun } from '../experiments/localise.js';
+import { localiseRun } from '../explain/localise.js';
 import { createModel } from '../models/index.js';
 import { BatchNorm1d, Conv2d, Flatten, Linear, Module, ReLU, Sequential } from '../nn/index.js';
 import { constantRate, sgd } from '../optim/index.js';

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 import { FileError } from '../errors.js';
 import type { HostTensor, HostTensors } from '../runtime/engine.js';
-import { readSafetensors, writeSafetensors } from '../weights/safetensors.js';
-import { seal, UNSEALED } from '../weights/seal.js';
+import { readSafetensors, writeSafetensors } from '../formats/safetensors.js';
+import { seal, UNSEALED } from '../formats/seal.js';
 import { checkSeal, checkState, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { notFinite } from './step.js';
 import type { Position } from './train.js';

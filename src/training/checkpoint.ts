@@ -6,8 +6,8 @@ import { z } from 'zod';
 import { FileError } from '../errors.js';
 import type { HostTensor, HostTensors } from '../runtime/engine.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
-import { readSafetensors, writeSafetensors, type StoredTensor } from '../weights/safetensors.js';
-import { isIntact, seal, UNSEALED } from '../weights/seal.js';
+import { readSafetensors, writeSafetensors, type StoredTensor } from '../formats/safetensors.js';
+import { isIntact, seal, UNSEALED } from '../formats/seal.js';
 import { OPTIMIZER } from './step.js';
 import type { Position } from './train.js';
 

@@ -12,7 +12,7 @@ import { goldenCase } from '../testing/golden-files.js';
 import { nameMaps, renameState } from '../weights/names.js';
 import type { TensorData } from '../tensor/op.js';
 import type { StateEntry } from '../nn/module.js';
-import { readSafetensors } from '../weights/safetensors.js';
+import { readSafetensors } from '../formats/safetensors.js';
 import { addBatch, emptyTally, means } from './metrics.js';
 import { evaluationStep, floatOutput, initialState, trainingStep } from './step.js';
 

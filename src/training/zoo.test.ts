@@ -13,7 +13,7 @@ import { ndarray, type NdArray } from '../tensor/ndarray.js';
 import { faultsOf, runOnnxFile } from '../testing/onnx-file.js';
 import { exportOnnx, exposedNames } from '../weights/export-onnx.js';
 import { readWeightsFile } from '../weights/read.js';
-import { writeSafetensors, type StoredTensor } from '../weights/safetensors.js';
+import { writeSafetensors, type StoredTensor } from '../formats/safetensors.js';
 import { evaluationStep, floatOutput, initialState, modelValues, trainingStep } from './step.js';
 import { takeOver } from './train.js';
 

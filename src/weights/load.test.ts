@@ -4,7 +4,7 @@ import { BatchNorm1d, Linear } from '../nn/layers/index.js';
 import { Module } from '../nn/module.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { loadWeights } from './load.js';
-import type { StoredTensor } from './safetensors.js';
+import type { StoredTensor } from '../formats/safetensors.js';
 
 class Net extends Module {
   readonly fc = new Linear(2, 3);

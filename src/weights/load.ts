@@ -2,10 +2,10 @@
 import { FileError, RequestError } from '../errors.js';
 import type { Module, StateDict } from '../nn/module.js';
 import { StateDictError, type Mismatch } from '../nn/state-dict.js';
-import { hasNumbers } from './dtypes.js';
+import { hasNumbers } from '../formats/dtypes.js';
 import { renameState, withoutPrefix, type NameMap } from './names.js';
 import type { ReadOptions, WeightsFile } from './read.js';
-import type { StoredTensor } from './safetensors.js';
+import type { StoredTensor } from '../formats/safetensors.js';
 import { fitNames } from './wrappers.js';
 
 /** Which weights of a file are meant, and how they are called in it. */

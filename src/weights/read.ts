@@ -1,12 +1,12 @@
 /** Weights in any file that Fovea reads. */
 import { FileError } from '../errors.js';
 import { selectNames } from '../globs.js';
-import { fileKind, type FileSort } from '../file-kind.js';
-import { isPytorch, readPytorch, type ReadOptions } from './pytorch.js';
-import { looksLikeSafetensors } from './safetensors-header.js';
-import { readSafetensors, type StoredTensor } from './safetensors.js';
+import { fileKind, type FileSort } from '../formats/file-kind.js';
+import { isPytorch, readPytorch, type ReadOptions } from '../formats/pytorch/pytorch.js';
+import { looksLikeSafetensors } from '../formats/safetensors-header.js';
+import { readSafetensors, type StoredTensor } from '../formats/safetensors.js';
 
-export type { ReadOptions } from './pytorch.js';
+export type { ReadOptions } from '../formats/pytorch/pytorch.js';
 
 const GIVE_WEIGHTS = 'Give the file of weights.';
 

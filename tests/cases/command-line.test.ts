@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attention } from '../../src/attention/index.js';
-import { saveTensors } from '../../src/weights/node/files.js';
+import { saveTensors } from '../../src/formats/node/files.js';
 import { expectNoTrace, runFovea } from '../support/command.js';
 
 const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));

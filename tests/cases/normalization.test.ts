@@ -12,8 +12,8 @@ import { describeOnnx, runOnnxFile } from '../../src/testing/onnx-file.js';
 import { RunFolder } from '../../src/training/node/run-folder.js';
 import { makeRecipe } from '../../src/training/recipe.js';
 import { exportOnnx } from '../../src/weights/export-onnx.js';
-import { saveTensors } from '../../src/weights/node/files.js';
-import type { StoredTensor } from '../../src/weights/safetensors.js';
+import { saveTensors } from '../../src/formats/node/files.js';
+import type { StoredTensor } from '../../src/formats/safetensors.js';
 import { runFovea } from '../support/command.js';
 
 const MEAN = [0.485, 0.456, 0.406];

@@ -6,8 +6,8 @@ import { deflateSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 
 import { FileError } from '../../src/errors.js';
-import { readImage } from '../../src/experiments/node/explain-images.js';
-import { mostPixels, pictureHeader } from '../../src/inspect/node/picture-file.js';
+import { readImage } from '../../src/explain/node/explain-images.js';
+import { mostPixels, pictureHeader } from '../../src/formats/node/pictures/picture-file.js';
 
 const fixture = (name: string) => new URL(`../fixtures/cases/${name}`, import.meta.url);
 const bytesOf = (name: string): Buffer => readFileSync(fixture(`pictures/${name}`));

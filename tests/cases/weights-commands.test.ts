@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createModel } from '../../src/models/index.js';
-import { readTensors, saveTensors } from '../../src/weights/node/files.js';
-import type { StoredTensor } from '../../src/weights/safetensors.js';
+import { readTensors, saveTensors } from '../../src/formats/node/files.js';
+import type { StoredTensor } from '../../src/formats/safetensors.js';
 import { runFovea } from '../support/command.js';
 
 let folder: string;

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { expect } from 'vitest';
 
-import { readTensors } from '../../src/weights/node/files.js';
+import { readTensors } from '../../src/formats/node/files.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 

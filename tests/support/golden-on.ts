@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Verification } from '../../src/inspect/verify.js';
+import type { Verification } from '../../src/parity/verify.js';
 import { findChromium, openPage } from './browser.js';
 import { gpuEnvironment } from './gpu-environment.js';
 

@@ -1,6 +1,6 @@
 /** Mutations of safetensors files: the header as JSON, its length and the data put right after it. */
 import type { RandomStream } from '../../../src/random/index.js';
-import { BITS_PER_ELEMENT, bytesOfElements, isDtype } from '../../../src/weights/dtypes.js';
+import { BITS_PER_ELEMENT, bytesOfElements, isDtype } from '../../../src/formats/dtypes.js';
 import { edgeNear, once, pick, type Mutate } from '../dice.js';
 import { concat, encode, mutateBytes, numberBytes } from './bytes.js';
 import { editJson, jsonText, oddValue, parseJson } from './text.js';

@@ -7,7 +7,7 @@ import { FoveaError } from '../../../src/errors.js';
 import { readResults } from '../../../src/experiments/node/read-results.js';
 import { writeReport } from '../../../src/experiments/node/report.js';
 import { writeSyntheticComparison } from '../../../src/experiments/testing/synthetic.js';
-import { verifyCase } from '../../../src/inspect/verify.js';
+import { verifyCase } from '../../../src/parity/verify.js';
 import type { HostTensors } from '../../../src/runtime/engine.js';
 import { Runtime } from '../../../src/runtime/runtime.js';
 import { readCheckpoint, writeCheckpoint } from '../../../src/training/checkpoint.js';

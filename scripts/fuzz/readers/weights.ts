@@ -2,11 +2,11 @@
 import { BatchNorm1d, Linear, Sequential } from '../../../src/nn/index.js';
 import { loadWeights } from '../../../src/weights/load.js';
 import { readWeightsFile, type ReadOptions } from '../../../src/weights/read.js';
-import { findNumpyClass } from '../../../src/weights/pickle-numpy.js';
-import { unpickle } from '../../../src/weights/pickle.js';
-import { findTorchClass } from '../../../src/weights/torch-classes.js';
-import { readSafetensors, writeSafetensors } from '../../../src/weights/safetensors.js';
-import { readZip } from '../../../src/weights/zip.js';
+import { findNumpyClass } from '../../../src/formats/pickle/pickle-numpy.js';
+import { unpickle } from '../../../src/formats/pickle/pickle.js';
+import { findTorchClass } from '../../../src/formats/pytorch/torch-classes.js';
+import { readSafetensors, writeSafetensors } from '../../../src/formats/safetensors.js';
+import { readZip } from '../../../src/formats/zip.js';
 import type { Mutate } from '../dice.js';
 import { encode, flipOneBit, mutateBytes } from '../mutations/bytes.js';
 import { mutatePickle, mutatePickles } from '../mutations/pickle.js';

@@ -7,7 +7,7 @@ import { SqueezeExcite } from './squeeze-excite.js';
 
 const sigmoid = (v: number) => 1 / (1 + Math.exp(-v));
 
-// Against PyTorch's numbers: src/inspect/parity/channel.test.ts.
+// Against PyTorch's numbers: src/parity/channel.test.ts.
 describe('SqueezeExcite', () => {
   const forms = [true, false].flatMap((bias) =>
     (['avg', 'max'] as const).map((squeeze) => ({ bias, squeeze })),

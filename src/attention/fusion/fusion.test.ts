@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RequestError, ShapeError } from '../../errors.js';
-import { beyondTolerance, compareWithGolden, type GoldenCase } from '../../inspect/golden.js';
-import { fusion } from '../../inspect/parity/fusion.js';
+import { beyondTolerance, compareWithGolden, type GoldenCase } from '../../parity/golden.js';
+import { fusion } from '../../parity/fusion.js';
 import { record } from '../../nn/context.js';
 import type { Module } from '../../nn/module.js';
 import { input } from '../../ops/index.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RequestError } from '../../errors.js';
-import { beyondTolerance, compareWithGolden, type GoldenCase } from '../../inspect/golden.js';
-import { hybrid } from '../../inspect/parity/hybrid.js';
+import { beyondTolerance, compareWithGolden, type GoldenCase } from '../../parity/golden.js';
+import { hybrid } from '../../parity/hybrid.js';
 import { record } from '../../nn/context.js';
 import { Identity } from '../../nn/index.js';
 import { input } from '../../ops/index.js';

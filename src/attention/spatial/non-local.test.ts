@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RequestError, ShapeError } from '../../errors.js';
-import { beyondTolerance, compareWithGolden, type GoldenCase } from '../../inspect/golden.js';
-import { spatial } from '../../inspect/parity/spatial.js';
+import { beyondTolerance, compareWithGolden, type GoldenCase } from '../../parity/golden.js';
+import { spatial } from '../../parity/spatial.js';
 import { input } from '../../ops/index.js';
 import { evaluate } from '../../tensor/evaluate.js';
 import { goldenCase } from '../../testing/golden-files.js';

@@ -10,8 +10,8 @@ import { createGunzip } from 'node:zlib';
 import { Parser, type ReadEntry } from 'tar';
 import xz from 'xz-decompress';
 import { FileError } from '../../errors.js';
-import { fileKind, KIND_BYTES } from '../../file-kind.js';
-import { asFileError } from '../../weights/node/files.js';
+import { fileKind, KIND_BYTES } from '../../formats/file-kind.js';
+import { asFileError } from '../../formats/node/files.js';
 
 /** An archive that unpacks to more bytes is refused: 256 MiB. The largest official one has 184 MB. */
 export const LARGEST_ARCHIVE = 2 ** 28;

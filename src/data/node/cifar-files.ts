@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FileError } from '../../errors.js';
-import { asFileError } from '../../weights/node/files.js';
+import { asFileError } from '../../formats/node/files.js';
 import type { CifarSpec, LayoutName } from '../cifar.js';
 import type { Split } from '../dataset.js';
 import { readMembers } from './archive.js';

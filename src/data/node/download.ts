@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FileError, RequestError } from '../../errors.js';
-import { asFileError, makeFolder } from '../../weights/node/files.js';
+import { asFileError, makeFolder } from '../../formats/node/files.js';
 import { datasetInfo } from '../catalog.js';
 import {
   CIFAR10,

@@ -8,7 +8,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { FoveaError } from '../../errors.js';
-import { asFileError } from '../../weights/node/files.js';
+import { asFileError } from '../../formats/node/files.js';
 
 /** What is to be downloaded, to where. */
 export interface FetchRequest {

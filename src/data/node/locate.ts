@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FileError, RequestError } from '../../errors.js';
-import { asFileError } from '../../weights/node/files.js';
+import { asFileError } from '../../formats/node/files.js';
 import type { CifarLayout, CifarSpec, LayoutName } from '../cifar.js';
 
 /** Where a data set was found: a folder of one layout, or an archive. */

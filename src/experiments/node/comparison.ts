@@ -18,7 +18,7 @@ import {
   readJsonFile,
   removeTemporaryFiles,
   writeJsonFile,
-} from '../../weights/node/files.js';
+} from '../../formats/node/files.js';
 import { trainInProcess } from './train-in-process.js';
 import {
   differences,

@@ -6,7 +6,7 @@ import { createRuntime } from '../../runtime/node/create.js';
 import { Interrupted } from '../../training/train.js';
 import type { PlannedRun } from '../settings.js';
 import type { Comparison } from './comparison.js';
-import { explainRun } from './explain.js';
+import { explainRun } from '../../explain/node/explain.js';
 import { LATENCY, measureLatency, writeLatency } from './latency.js';
 import { writeReport, type WrittenReport } from './report.js';
 

@@ -5,7 +5,7 @@ import { traceForward } from '../../inspect/trace.js';
 import { createRuntime } from '../../runtime/node/create.js';
 import type { Executable, Runtime } from '../../runtime/runtime.js';
 import { buildModel } from '../../training/node/run.js';
-import { writeJsonFile } from '../../weights/node/files.js';
+import { writeJsonFile } from '../../formats/node/files.js';
 import { median } from '../report/quantiles.js';
 import type { PlannedRun } from '../settings.js';
 

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { FileError } from '../../errors.js';
-import { parseJson, readFileChecked, readJsonFile } from '../../weights/node/files.js';
-import { explanationSchema } from '../explanation.js';
+import { parseJson, readFileChecked, readJsonFile } from '../../formats/node/files.js';
+import { explanationSchema } from '../../explain/explanation.js';
 import {
   epochMetricsSchema,
   latencySchema,
@@ -16,7 +16,7 @@ import {
 } from '../results.js';
 import type { PlannedRun } from '../settings.js';
 import { Comparison } from './comparison.js';
-import { checkInside } from './inside.js';
+import { checkInside } from '../../explain/node/inside.js';
 
 /** So many problems of a file are told; there may be one for each of its entries. */
 const MOST_PROBLEMS = 3;

@@ -1,12 +1,12 @@
 /** Writes the report of a comparison into its folder. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readFileChecked, writeFileAtomic, writeJsonFile } from '../../weights/node/files.js';
+import { readFileChecked, writeFileAtomic, writeJsonFile } from '../../formats/node/files.js';
 import { reportCsv } from '../report/csv.js';
 import { reportData, type ReportData } from '../report/data.js';
 import { reportMarkdown } from '../report/markdown.js';
 import { reportPage } from '../report/page.js';
-import { checkInside } from './inside.js';
+import { checkInside } from '../../explain/node/inside.js';
 import { readResults } from './read-results.js';
 
 export interface WrittenReport {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Explanation } from '../explanation.js';
+import type { Explanation } from '../../explain/explanation.js';
 import { resultsOf } from '../testing/results.js';
 import { reportData } from './data.js';
 

@@ -1,5 +1,5 @@
 /** What was seen in the trained networks, gathered over a mechanism's seeds. */
-import type { Explanation, LocalisationScore } from '../explanation.js';
+import type { Explanation, LocalisationScore } from '../../explain/explanation.js';
 import type { RunResults } from '../results.js';
 import { spreadOf, type SeedValue, type Spread } from '../statistics.js';
 import { median, quantilesOf, type Quantiles } from './quantiles.js';

@@ -1,6 +1,6 @@
 import type { EpochMetrics } from '../../training/metrics.js';
 import { bestOf } from '../../training/metrics.js';
-import type { Explanation } from '../explanation.js';
+import type { Explanation } from '../../explain/explanation.js';
 import type { Results, RunResults } from '../results.js';
 import { makeSettings, parseVariants, plannedRuns } from '../settings.js';
 

@@ -6,7 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RandomStream } from '../../random/index.js';
 import { bestOf, type EpochMetrics } from '../../training/metrics.js';
-import type { Explanation } from '../explanation.js';
+import type { Explanation } from '../../explain/explanation.js';
 import { makeSettings, parseVariants, plannedRuns, type PlannedRun } from '../settings.js';
 import { png } from './png.js';
 

@@ -7,7 +7,7 @@ import { evaluate } from '../../tensor/evaluate.js';
 import type { NdArray } from '../../tensor/ndarray.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { jsonFixture, torchCases } from '../../testing/golden-files.js';
-import { compareWithGolden } from '../../inspect/golden.js';
+import { compareWithGolden } from '../../parity/golden.js';
 import { record } from '../context.js';
 import { Module, type Layer } from '../module.js';
 import * as nn from './index.js';

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { FileError } from '../../errors.js';
 import type { HostTensors } from '../../runtime/engine.js';
-import { writeSafetensors } from '../../weights/safetensors.js';
+import { writeSafetensors } from '../../formats/safetensors.js';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint.js';
 import { emptyTally, type EpochMetrics } from '../metrics.js';
 import { makeRecipe } from '../recipe.js';

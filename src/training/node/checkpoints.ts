@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { FileError } from '../../errors.js';
 import type { HostTensors } from '../../runtime/engine.js';
-import { readFileChecked } from '../../weights/node/files.js';
+import { readFileChecked } from '../../formats/node/files.js';
 import { checkState, readCheckpoint, writeCheckpoint, type Checkpoint } from '../checkpoint.js';
 import { notFinite } from '../step.js';
 import { Diverged, type Position } from '../train.js';

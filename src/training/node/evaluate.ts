@@ -6,7 +6,7 @@ import { FoveaError } from '../../errors.js';
 import type { ResNet } from '../../models/index.js';
 import { createRuntime } from '../../runtime/node/create.js';
 import { loadWeights, type WeightsChoice } from '../../weights/load.js';
-import { readFileChecked } from '../../weights/node/files.js';
+import { readFileChecked } from '../../formats/node/files.js';
 import { readWeightsFile, type ReadOptions, type WeightsFile } from '../../weights/read.js';
 import { checkSeal, isCheckpoint } from '../checkpoint.js';
 import { Evaluator, type EvaluateOptions } from '../evaluator.js';

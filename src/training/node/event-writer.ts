@@ -3,7 +3,7 @@ import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
-import { asFileError, makeFolder } from '../../weights/node/files.js';
+import { asFileError, makeFolder } from '../../formats/node/files.js';
 import { fileVersionRecord, scalarsRecord, sessionStartRecord } from '../tensorboard.js';
 
 /** Options of {@link EventWriter.open}. */

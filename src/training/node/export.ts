@@ -3,7 +3,7 @@ import { datasetInfo } from '../../data/catalog.js';
 import { RequestError } from '../../errors.js';
 import { exportOnnx, exposedNames } from '../../weights/export-onnx.js';
 import { selectNames } from '../../globs.js';
-import { writeFileAtomic } from '../../weights/node/files.js';
+import { writeFileAtomic } from '../../formats/node/files.js';
 import type { Shape } from '../../tensor/shape.js';
 import type { Recipe } from '../recipe.js';
 import { trainedModel, type EvaluationRequest } from './evaluate.js';

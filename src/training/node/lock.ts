@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FileError, FoveaError, RequestError } from '../../errors.js';
-import { asFileError, readFileChecked } from '../../weights/node/files.js';
+import { asFileError, readFileChecked } from '../../formats/node/files.js';
 
 /** The file that is locked; while it is, it names the process. */
 export const LOCK = 'lock';

@@ -1,7 +1,7 @@
 /** Whether a folder is free for a new run or comparison. */
 import { readdir, stat } from 'node:fs/promises';
 import { RequestError } from '../../errors.js';
-import { asFileError, isTemporary } from '../../weights/node/files.js';
+import { asFileError, isTemporary } from '../../formats/node/files.js';
 import { LOCK } from './lock.js';
 
 /**

@@ -11,7 +11,7 @@ import {
   removeTemporaryFiles,
   writeFileAtomic,
   writeJsonFile,
-} from '../../weights/node/files.js';
+} from '../../formats/node/files.js';
 import { makeRecipe, type Recipe, type RecipeInput } from '../recipe.js';
 import { refuseOccupied } from './occupied.js';
 import type { EpochMetrics } from '../metrics.js';

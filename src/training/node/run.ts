@@ -10,7 +10,7 @@ import type { OptionValue } from '../../attention/index.js';
 import type { Optimizer } from '../../optim/index.js';
 import { createRuntime } from '../../runtime/node/create.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { makeFolder } from '../../weights/node/files.js';
+import { makeFolder } from '../../formats/node/files.js';
 import { withChange, type RateChange } from '../changes.js';
 import { checkTraining } from '../check.js';
 import { bestOf, type EpochMetrics } from '../metrics.js';

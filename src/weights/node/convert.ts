@@ -1,12 +1,12 @@
 /** From one file of weights to another, as `fovea convert` does it. */
 import { FileError } from '../../errors.js';
-import { elementCount, type SafetensorsDtype } from '../dtypes.js';
+import { elementCount, type SafetensorsDtype } from '../../formats/dtypes.js';
 import type { WeightsChoice } from '../load.js';
 import { invertNames, renameState, withoutPrefix } from '../names.js';
 import { readWeightsFile, type WeightsFile } from '../read.js';
-import type { StoredTensor } from '../safetensors.js';
-import { isIntact, UNSEALED } from '../seal.js';
-import { readFileChecked, saveTensors } from './files.js';
+import type { StoredTensor } from '../../formats/safetensors.js';
+import { isIntact, UNSEALED } from '../../formats/seal.js';
+import { readFileChecked, saveTensors } from '../../formats/node/files.js';
 
 export interface ConvertOptions extends WeightsChoice {
   /** Whether the name map is applied backwards, and the prefix added. Default false. */

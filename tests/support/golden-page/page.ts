@@ -1,6 +1,6 @@
 /** Golden cases in a browser, on WebAssembly. */
-import { verifyCase, type Verification } from '../../../src/inspect/verify.js';
-import { compareGoldenLoop, GOLDEN_LOOP } from '../../../src/training/golden-loop.js';
+import { verifyCase, type Verification } from '../../../src/parity/verify.js';
+import { compareGoldenLoop, GOLDEN_LOOP } from '../../../src/parity/golden-loop.js';
 import { createRuntime } from '../../../src/web.js';
 
 /** @param cases names, and bytes in base64 @returns what came of each, as JSON */
