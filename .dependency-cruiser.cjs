@@ -118,10 +118,13 @@ module.exports = {
     },
     {
       name: 'packages-are-declared',
-      comment: 'What ships imports only what package.json lists under dependencies.',
+      comment: 'What ships imports only what package.json lists under dependencies and peers.',
       severity: 'error',
       from: { path: '^src/', pathNot: TEST },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        dependencyTypesNot: ['npm-peer'],
+      },
     },
   ],
   options: {

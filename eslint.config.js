@@ -94,6 +94,11 @@ export default defineConfig(
     files: TEST_FILES,
     rules: {
       'max-lines': 'off',
+      // Tests of types say what must not compile.
+      '@typescript-eslint/ban-ts-comment': [
+        'error',
+        { 'ts-expect-error': 'allow-with-description' },
+      ],
       '@typescript-eslint/no-non-null-assertion': 'off',
     },
   },

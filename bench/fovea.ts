@@ -9,6 +9,8 @@ import { input } from '../src/ops/index.js';
 import { sgd } from '../src/optim/index.js';
 import { createRuntime } from '../src/runtime/node/create.js';
 import type { Runtime } from '../src/runtime/runtime.js';
+import { classification } from '../src/tasks/classification.js';
+import { imagesLike } from '../src/testing/data-info.js';
 import { floatOutput, initialState, trainingStep } from '../src/training/step.js';
 import { readTensors } from '../src/formats/node/files.js';
 import type { StateEntry } from '../src/nn/module.js';
@@ -48,8 +50,9 @@ async function readSetup(workload: Workload, file: string): Promise<Setup> {
 async function training(runtime: Runtime, { model, images, labels }: Setup): Promise<Task> {
   const { lr, momentum, weightDecay } = RECIPE;
   const optimizer = sgd({ momentum, weightDecay });
-  const imageShape = [3, 32, 32];
-  const { graph } = trainingStep(model, optimizer, { batchSize: labels.length, imageShape });
+  const { graph } = trainingStep(classification(), model, optimizer, imagesLike([3, 32, 32]), {
+    batchSize: labels.length,
+  });
   const executable = await runtime.compile(graph, { name: 'training step' });
   const state = await runtime.createState(initialState(model, optimizer));
   const feeds = { images, labels, lr: Float32Array.of(lr) };

@@ -2,13 +2,15 @@
  * The training loop of `fovea train` on made-up images: `node loop.js WORKLOAD STEPS [PROFILE]`
  * prints a LoopResult. With PROFILE, a file name's start, the steps are profiled by ONNX Runtime.
  */
-import type { ImageDataset } from '../src/data/dataset.js';
+import { imageDataset, type ImageDataset } from '../src/data/dataset.js';
 import { createModel } from '../src/models/registry.js';
 import { constantRate, sgd } from '../src/optim/index.js';
 import { RandomStream } from '../src/random/index.js';
 import { createRuntime } from '../src/runtime/node/create.js';
 import type { Executable } from '../src/runtime/runtime.js';
-import { train } from '../src/training/train.js';
+import { standardAugmentation } from '../src/data/augmentations/index.js';
+import { classification } from '../src/tasks/classification.js';
+import { fit } from '../src/training/fit.js';
 import { peakMemory, say } from './protocol.js';
 import { RECIPE, WORKLOADS } from './workloads.js';
 
@@ -24,7 +26,7 @@ const WARM_UP = 3;
 
 function images(split: 'train' | 'val', count: number): ImageDataset {
   const random = new RandomStream(1, split);
-  return {
+  return imageDataset({
     name: 'noise',
     split,
     classes: Array.from({ length: RECIPE.classes }, (_, i) => `class ${i}`),
@@ -34,7 +36,7 @@ function images(split: 'train' | 'val', count: number): ImageDataset {
     images: Uint8Array.from({ length: count * 3072 }, () => random.integer(256)),
     labels: Int32Array.from({ length: count }, () => random.integer(RECIPE.classes)),
     normalization: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
-  };
+  });
 }
 
 const [id, steps, profile] = process.argv.slice(2);
@@ -55,11 +57,13 @@ const insideOnnx = () =>
   executables.reduce((sum, { statistics }) => sum + statistics.milliseconds, 0);
 
 const marks: { wall: number; inside: number }[] = [];
-await train(
-  runtime,
+await fit(
   createModel(model, { classes, seed: 1 }),
   { train: images('train', batch * Number(steps)), val: images('val', 250) },
   {
+    runtime,
+    task: classification(),
+    augment: standardAugmentation(),
     optimizer: sgd({ momentum, weightDecay }),
     schedule: constantRate(lr),
     epochs: 1,

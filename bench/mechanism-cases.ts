@@ -1,5 +1,5 @@
 /** What is measured of the mechanisms, and the file that both sides of a case start from. */
-import { attention, type OptionValue } from '../src/attention/index.js';
+import { attention, type AnyOptions } from '../src/attention/index.js';
 import type { Module } from '../src/nn/module.js';
 import { RandomStream } from '../src/random/index.js';
 import { traceForward } from '../src/inspect/trace.js';
@@ -20,7 +20,7 @@ export interface MechanismCase {
   readonly shape: Shape;
   readonly inputs: number;
   /** Where they differ from the defaults; the PyTorch side takes the same. */
-  readonly options: Readonly<Record<string, OptionValue>>;
+  readonly options: AnyOptions;
 }
 
 /** An early stage of a CIFAR network, and a late one of an ImageNet network. */
@@ -33,7 +33,7 @@ const SHAPES: readonly Shape[] = [
  * Options other than the defaults, with the reason: dropout draws other numbers on the two sides;
  * the default sizes of SimpleViT, 84 million parameters, measure the memory and nothing else.
  */
-const OPTIONS: Readonly<Record<string, Readonly<Record<string, OptionValue>>>> = {
+const OPTIONS: Readonly<Record<string, AnyOptions>> = {
   'danet-head': { dropout: 0 },
   'simple-vit': { dim: 256, depth: 2, heads: 8, headDim: 32, mlpDim: 512 },
 };
@@ -56,7 +56,7 @@ export const MECHANISM_CASES: readonly MechanismCase[] = attention.list().flatMa
 
 /** The module of a case, without values. */
 export function moduleOf({ mechanism, shape: [, channels = 1], options }: MechanismCase): Module {
-  return attention.create(mechanism, channels, options);
+  return attention.get(mechanism).create(channels, options);
 }
 
 /**

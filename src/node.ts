@@ -10,20 +10,24 @@ export {
 } from './formats/node/files.js';
 export { convertWeights, type Converted, type ConvertOptions } from './weights/node/convert.js';
 export { RunFolder, type Summary } from './training/node/run-folder.js';
-export {
-  buildModel,
-  loadData,
-  runTraining,
-  type RunOptions,
-  type RunStart,
-} from './training/node/run.js';
+export { runTraining, type RunOptions, type RunStart } from './training/node/run.js';
+export { fit, loadRun, type FitOptions, type FitOutcome } from './training/node/fit.js';
+export { dataOf, importModules, modelOf, taskOf } from './training/node/from-recipe.js';
 export {
   evaluateWeights,
-  type Evaluation,
-  type EvaluationRequest,
-} from './training/node/evaluate.js';
+  trainedModel,
+  type Trained,
+  type WeightsRequest,
+} from './training/node/trained.js';
 export { exportWeights, type Exported, type ExportRequest } from './training/node/export.js';
-export { explainRun, type ExplainOptions } from './explain/node/explain.js';
+export {
+  explain,
+  explainRun,
+  explainWeights,
+  type ExplainOptions,
+  type ExplainRunOptions,
+  type ExplainWeightsOptions,
+} from './explain/node/explain.js';
 export {
   Comparison,
   type CompareOptions,

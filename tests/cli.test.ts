@@ -57,7 +57,7 @@ describe('a wrong request', () => {
     [
       'an option of the wrong kind',
       'train --attention se --attention-options ratio=many',
-      /'ratio' of the attention 'se' must be a number \(default 16\), not "many"/,
+      /'ratio' of the attention 'se' must be a number above 0 \(default 16\), not "many"/,
     ],
     [
       'options without an attention',
@@ -120,8 +120,8 @@ describe('a wrong request', () => {
     ['an unknown device', 'train --device gpu', /Allowed choices are cpu, webgpu, cuda/],
     [
       'an impossible shape',
-      'cost --model resnet20 --input 1,32,32',
-      /^fovea: conv at conv1: cannot take \[1, 1, 32, 32\], \[16, 3, 3, 3\]/,
+      'cost --model simple-vit --input 3,30,30',
+      /^fovea: A SimpleViT for images of 30x30 cannot cut them into patches of 4x4/,
     ],
     ['a size that is none', 'cost --input 32,32', /Expected channels, height and width/],
     ['an evaluation of nothing', 'eval', /either --run FOLDER, or --model ID with --weights FILE/],
@@ -246,12 +246,13 @@ describe('a run', () => {
     expect(files.filter((name) => !name.startsWith('events.out.tfevents.'))).toEqual([
       'best.safetensors',
       'config.json',
+      'evaluation.json',
       'last.safetensors',
       'metrics.jsonl',
       'previous.safetensors',
       'summary.json',
     ]);
-    expect(files).toHaveLength(7);
+    expect(files).toHaveLength(8);
     const { folder: path, ...rest } = summary;
     expect(path).toBe(at('whole'));
     expect(JSON.parse(await readFile(at('whole', 'summary.json'), 'utf8'))).toEqual(rest);
@@ -269,6 +270,7 @@ describe('a run', () => {
       'lr',
       'train_loss',
       'train_top1',
+      'train_top5',
       'val_loss',
       'val_top1',
       'val_top5',
@@ -308,7 +310,7 @@ describe('a run', () => {
       const refused = await fovea(['train', '--resume', name, '--lr', '0.2', '--epochs', '2']);
       expect(refused.code).toBe(2);
       expect(refused.stderr).toContain('--lr: 0.1 there, 0.2 asked for');
-      expect(refused.stderr).not.toContain('--epochs');
+      expect(refused.stderr).not.toContain('--epochs:');
 
       const resumed = await fovea(['train', '--resume', name]);
       expect(resumed.code).toBe(0);
@@ -464,9 +466,14 @@ describe('weights under the names of the seed', () => {
 });
 
 describe('what there is', () => {
-  it('fovea list names models, mechanisms and data sets, with their sizes', async () => {
+  it('fovea list names all that has a name, with what it costs', async () => {
     const { stdout, code } = await fovea(['list']);
     expect(code).toBe(0);
+    expect(stdout).toMatch(/^segmentation +classWeights, ignoreIndex, dice, auxiliary /m);
+    expect(stdout).toMatch(/^msaa +3 +joins them /m);
+    expect(stdout).toMatch(/^danet-head +DANet's segmentation head$/m);
+    expect(stdout).toMatch(/^folder .* a folder, with a folder for every class$/m);
+    expect(stdout).toMatch(/^randomErasing +probability, scale, ratio, value$/m);
     expect(stdout).toMatch(/^resnet18 +11,220,132 +555,468,800 /m);
     expect(stdout).toMatch(/^se +channel +2018 +1709\.01507 +580 +512 +Squeeze-and-Excitation$/m);
     expect(stdout).toMatch(/^cifar100 +50,000 +10,000 +100 /m);
@@ -474,12 +481,33 @@ describe('what there is', () => {
 
   it('fovea list --json says all of it to a program', async () => {
     const { stdout } = await fovea(['list', '--json']);
-    const { models, attention, datasets } = JSON.parse(stdout) as Record<string, { id: string }[]>;
+    const { models, attention, datasets, tasks, fusions } = JSON.parse(stdout) as Record<
+      string,
+      { id: string }[]
+    >;
     expect(models).toContainEqual(
-      expect.objectContaining({ id: 'resnet18', parameters: 11_220_132 }),
+      expect.objectContaining({ id: 'resnet18', parameters: 11_220_132, takesAttention: true }),
     );
+    expect(tasks?.map(({ id }) => id)).toEqual(['classification', 'segmentation', 'contrastive']);
+    expect(fusions?.map(({ id }) => id)).toEqual(expect.arrayContaining(['add', 'concat', 'msf']));
     expect(attention).toContainEqual(expect.objectContaining({ id: 'se', parameters: 580 }));
-    expect(datasets?.map(({ id }) => id)).toEqual(['cifar10', 'cifar100', 'shapes']);
+    expect(datasets).toContainEqual(expect.objectContaining({ id: 'cifar100', train: 50_000 }));
+    expect(datasets).toContainEqual(
+      expect.objectContaining({ id: 'list', data: 'a table of paths and classes' }),
+    );
+  });
+
+  it.each([
+    ['tasks', /^ {4}dice: a number of at least 0\. Weight of the soft Dice loss/m],
+    ['augmentations', /^ {4}padding: .*Black pixels on every side\.$/m],
+    ['fusions', /^safm +2 +refines their sum /m],
+    ['heads', /^plain /m],
+    ['datasets', /^shapes +4,000 /m],
+  ])('fovea list %s tells of these alone, with what their options mean', async (what, expected) => {
+    const { stdout, code } = await fovea(['list', what]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(expected);
+    expect(stdout).not.toMatch(/^resnet18 /m);
   });
 
   it('fovea list attention/ID tells paper, options, gates and steps of one mechanism', async () => {
@@ -518,7 +546,7 @@ describe('what there is', () => {
     expect(code).toBe(0);
   });
 
-  it.each(['', 'train', 'eval', 'export', 'convert', 'data', 'list', 'cost'])(
+  it.each(['', 'train', 'eval', 'predict', 'explain', 'export', 'convert', 'data', 'list', 'cost'])(
     'the help of `fovea %s` fits a terminal of 80 columns',
     async (command) => {
       const { stdout, code } = await fovea([...(command ? [command] : []), '--help']);

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type * as Fovea from '../src/node.js';
+import { imagesLike } from '../src/testing/data-info.js';
 
 const compiled = new URL('../dist/node.js', import.meta.url).href;
 
@@ -18,11 +19,13 @@ describe('the runtime in a thread of its own', () => {
   afterAll(() => runtime.close());
 
   it('leaves the event loop free during a training step', async () => {
-    const { createModel, initialState, sgd, trainingStep } = fovea;
+    const { classification, createModel, initialState, sgd, trainingStep } = fovea;
     const model = createModel('resnet20', { classes: 10, seed: 1 });
     const optimizer = sgd({ momentum: 0.9 });
     const batchSize = 64;
-    const { graph } = trainingStep(model, optimizer, { batchSize, imageShape: [3, 32, 32] });
+    const { graph } = trainingStep(classification(), model, optimizer, imagesLike([3, 32, 32]), {
+      batchSize,
+    });
     const step = await runtime.compile(graph);
     const state = await runtime.createState(initialState(model, optimizer));
     const images = new Float32Array(batchSize * 3 * 32 * 32);

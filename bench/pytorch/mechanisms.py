@@ -1,4 +1,4 @@
-"""The mechanisms of Fovea's src/attention in PyTorch, after the seed documents and the papers, with the
+"""The mechanisms of Fovea's src/attention in PyTorch, after the documents and the papers, with the
 same state_dict names. `python mechanisms.py ID CHANNELS OPTIONS KIND SETUP` is a contestant of one of them."""
 import json
 import sys

@@ -26,7 +26,7 @@ export function compatibilityPage(devices: readonly DeviceResults[]): string {
     '',
     '# Compatibility',
     '',
-    `Every golden case (a module of the seed documents as PyTorch computed it: outputs, inner maps, running statistics and all gradients) on every device that Fovea runs on. ${count} cases.`,
+    `Every golden case (a module of the documents as PyTorch computed it: outputs, inner maps, running statistics and all gradients) on every device that Fovea runs on. ${count} cases.`,
     '',
     '## Devices',
     '',

@@ -1,12 +1,12 @@
 /** The runnable example at the end of a page. */
-import { attention, type AttentionEntry, type OptionValue } from '../../src/attention/index.js';
+import type { AnyOptions, Mechanism } from '../../src/attention/index.js';
 import { traceForward } from '../../src/inspect/trace.js';
 
 /** What every mechanism is shown on: [B, C, H, W]. */
 export const FEATURE_MAP = [1, 64, 32, 32] as const;
 
 /** Sizes for an example where the defaults would make it slow. */
-const SMALL: Readonly<Record<string, Readonly<Record<string, OptionValue>>>> = {
+const SMALL: Readonly<Record<string, AnyOptions>> = {
   'simple-vit': { dim: 64, depth: 2, heads: 4, headDim: 16, mlpDim: 128 },
 };
 
@@ -16,12 +16,12 @@ export interface Example {
   readonly prints: readonly string[];
 }
 
-export function exampleFor(entry: AttentionEntry): Example {
-  const { id, inputs } = entry;
+export function exampleFor(mechanism: Mechanism): Example {
+  const { id, inputs } = mechanism;
   const [, channels, height, width] = FEATURE_MAP;
-  const options = { ...entry.optionsFor(height, width), ...SMALL[id] };
+  const options = { ...mechanism.optionsFor(height, width), ...SMALL[id] };
   const shapes = Array.from({ length: inputs }, () => FEATURE_MAP);
-  const trace = traceForward(attention.create(id, channels, options), shapes);
+  const trace = traceForward(mechanism.create(channels, options), shapes);
   const prints = [
     ...trace.outputs.map(({ shape }) => `output ${list(shape)}`),
     ...[...trace.exposed].map(([name, { shape }]) => `${name} ${list(shape)}`),
@@ -52,7 +52,7 @@ function list(shape: readonly number[]): string {
   return `[ ${shape.join(', ')} ]`;
 }
 
-function literal(options: Readonly<Record<string, OptionValue>>): string {
+function literal(options: AnyOptions): string {
   const pairs = Object.entries(options).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
   return `{ ${pairs.join(', ')} }`;
 }

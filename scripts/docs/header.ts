@@ -1,4 +1,4 @@
-/** A class's header comment, taken apart into the sections of its page. */
+/** A class's header comment, which is prose, taken apart into the sections of its page. */
 
 export interface Header {
   /** Title, authors and paper: the first paragraph. */
@@ -9,8 +9,10 @@ export interface Header {
   readonly exposes: string;
   /** The rest of that paragraph: the cost by formula. */
   readonly cost: string;
-  /** Paragraphs that name the seed documents. */
-  readonly seeds: readonly string[];
+  /** The paragraph that begins with "When not to use it". */
+  readonly limits: string;
+  /** Paragraphs that name the documents. */
+  readonly documents: readonly string[];
 }
 
 export type Block = { readonly code: string } | { readonly text: string };
@@ -29,17 +31,19 @@ export function parseHeader(lines: readonly string[]): Header {
   const [first, ...rest] = blocks;
   const texts = rest.flatMap((block) => ('text' in block ? [block.text] : []));
   const isCost = (text: string) => text.startsWith('Exposes');
-  const isOfSeeds = (text: string) => !isCost(text) && /\bseeds?\b/i.test(text);
+  const isLimits = (text: string) => text.startsWith('When not to use it');
+  const isOfDocuments = (text: string) =>
+    !isCost(text) && !isLimits(text) && /\bdocuments?\b/i.test(text);
+  const isFormula = (text: string) => !isCost(text) && !isLimits(text) && !isOfDocuments(text);
   const paragraph = texts.find(isCost) ?? '';
   const cost = paragraph.indexOf('Cost') === -1 ? paragraph.length : paragraph.indexOf('Cost');
   return {
     lead: first && 'text' in first ? first.text : '',
-    formula: rest.filter(
-      (block) => 'code' in block || !(isCost(block.text) || isOfSeeds(block.text)),
-    ),
+    formula: rest.filter((block) => 'code' in block || isFormula(block.text)),
     exposes: paragraph.slice(0, cost).trim(),
     cost: paragraph.slice(cost).trim(),
-    seeds: texts.filter(isOfSeeds),
+    limits: texts.find(isLimits) ?? '',
+    documents: texts.filter(isOfDocuments),
   };
 }
 
@@ -56,6 +60,6 @@ function prose(block: string): string {
 }
 
 /** A comment's links to code, as something else: `$1` stands for the name. */
-export function withoutLinks(text: string, replacement: string): string {
+function withoutLinks(text: string, replacement: string): string {
   return text.replace(/\{@link (\w+)\}/g, replacement);
 }

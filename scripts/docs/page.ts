@@ -1,5 +1,5 @@
 /** The page of one mechanism: what its source says, and what a traced forward pass shows. */
-import { attention, type AttentionEntry } from '../../src/attention/index.js';
+import { attention, type Mechanism } from '../../src/attention/index.js';
 import { multiplyAccumulates } from '../../src/inspect/cost.js';
 import { traceForward, traceSteps, type Trace, type TraceStep } from '../../src/inspect/trace.js';
 import { elementCount, formatShape } from '../../src/tensor/shape.js';
@@ -10,14 +10,14 @@ import type { Sources } from './source.js';
 
 /** A mechanism with its defaults, traced on the feature map that all pages are about. */
 export interface Subject {
-  readonly entry: AttentionEntry;
+  readonly entry: Mechanism;
   readonly trace: Trace;
   readonly className: string;
 }
 
-export function subjectOf(entry: AttentionEntry): Subject {
+export function subjectOf(entry: Mechanism): Subject {
   const [, channels, height, width] = FEATURE_MAP;
-  const module = attention.create(entry.id, channels, entry.optionsFor(height, width));
+  const module = entry.create(channels, entry.optionsFor(height, width));
   const shapes = Array.from({ length: entry.inputs }, () => FEATURE_MAP);
   return { entry, trace: traceForward(module, shapes), className: module.constructor.name };
 }
@@ -27,30 +27,40 @@ export function pageOf(subject: Subject, sources: Sources): string {
   const { entry, trace, className } = subject;
   const { file, header } = sources.classOf(className);
   const parsed = parseHeader(header);
-  const paper = entry.arxiv
-    ? `${entry.paper}, [arXiv ${entry.arxiv}](https://arxiv.org/abs/${entry.arxiv})`
-    : entry.paper;
   return [
     `<!-- Made by \`npm run docs\` from ${file}. Change that file, not this one. -->`,
     `# ${entry.title}`,
-    `\`${entry.id}\`, class [\`${className}\`](../../${file}); domain: ${entry.domain}. ${paper}.`,
+    `\`${entry.id}\`, class [\`${className}\`](../../${file}); domain: ${entry.domain}. ${paperOf(entry)}.`,
     '## Formula',
     ...formula(parsed.formula),
     '## Step by step',
     stepsIntroduction(subject),
     ...walk(trace, traceSteps(trace)),
     ...partsOf(subject, sources),
+    ...(parsed.limits === '' ? [] : ['## When not to use it', limits(parsed)]),
     '## What can be seen inside',
     gates(trace, parsed),
     '## Cost',
     costOf(subject, parsed),
     '## Options',
-    options(subject, sources),
-    ...(parsed.seeds.length > 0 ? ['## In the seed documents', ...parsed.seeds] : []),
+    options(entry),
+    ...(parsed.documents.length > 0 ? ['## In the documents', ...parsed.documents] : []),
     '## Example',
     example(entry),
     ...slot(subject),
   ].join('\n\n');
+}
+
+/** The paper of a mechanism, with a link to it. */
+export function paperOf({ paper, arxiv }: Mechanism): string {
+  const link = arxiv === null ? [] : [`[arXiv ${arxiv}](https://arxiv.org/abs/${arxiv})`];
+  return [paper ?? 'No paper', ...link].join(', ');
+}
+
+/** Without the words that its heading has. */
+function limits({ limits: text }: Header): string {
+  const rest = text.replace(/^When not to use it: /, '');
+  return rest.charAt(0).toUpperCase() + rest.slice(1);
 }
 
 function formula(blocks: Header['formula']): string[] {
@@ -120,26 +130,17 @@ function costOf({ entry, trace }: Subject, { cost }: Header): string {
   return [figures, cost].join('\n\n');
 }
 
-function options({ entry, className }: Subject, sources: Sources): string {
-  const known = sources.optionsOf(className);
-  if (known.length === 0) return 'None.';
-  const rows = known.map(({ name, type, text }) => {
-    const standard = entry.options[name];
-    const shown = standard === undefined ? 'class only' : `\`${JSON.stringify(standard)}\``;
-    return [
-      `\`${name}\``,
-      shown,
-      `\`${type.replaceAll('|', '\\|')}\``,
-      text.replaceAll('|', '\\|'),
-    ];
-  });
-  const note = rows.some(([, shown]) => shown === 'class only')
-    ? `\n\n"Class only" options are those of \`new ${className}(..)\` in a program; \`attention.create\` and the command line do not take them.`
-    : '';
-  return table(['option', 'default', 'values', 'what it does'], rows) + note;
+function options({ options: known }: Mechanism): string {
+  const rows = Object.entries(known).map(([name, info]) => [
+    `\`${name}\``,
+    info.default === undefined ? 'must be given' : `\`${JSON.stringify(info.default)}\``,
+    info.values,
+    info.meaning.replaceAll('|', '\\|'),
+  ]);
+  return rows.length === 0 ? 'None.' : table(['option', 'default', 'values', 'what it does'], rows);
 }
 
-function example(entry: AttentionEntry): string {
+function example(entry: Mechanism): string {
   return fence('ts', exampleFor(entry).code);
 }
 

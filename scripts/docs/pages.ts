@@ -4,7 +4,7 @@ import { attention } from '../../src/attention/index.js';
 import { multiplyAccumulates } from '../../src/inspect/cost.js';
 import { formatShape } from '../../src/tensor/shape.js';
 import { FEATURE_MAP } from './example.js';
-import { pageOf, subjectOf, table, type Subject } from './page.js';
+import { pageOf, paperOf, subjectOf, table, type Subject } from './page.js';
 import { readSources } from './source.js';
 
 export const FOLDER = new URL('../../docs/mechanisms/', import.meta.url);
@@ -29,9 +29,7 @@ function indexOf(subjects: readonly Subject[]): string {
     `[\`${entry.id}\`](${entry.id}.md)`,
     entry.title,
     entry.domain,
-    entry.arxiv === null
-      ? entry.paper
-      : `${entry.paper}, [${entry.arxiv}](https://arxiv.org/abs/${entry.arxiv})`,
+    paperOf(entry),
     count(trace.module.parameterCount()),
     count(multiplyAccumulates(trace.outputs)),
   ]);

@@ -1,12 +1,11 @@
-/** How a mechanism is written on a command line. */
+/** How a mechanism is written: the one grammar of command lines, configurations and programs. */
 import { RequestError } from '../errors.js';
 import { scalar } from '../scalar.js';
-import type { OptionValue } from './entry.js';
 
 /** A mechanism, its options where they are given, and the stages of a network that have it (default: all). */
 export interface WrittenChoice {
   readonly id: string;
-  readonly options: Readonly<Record<string, OptionValue>>;
+  readonly options: Readonly<Record<string, ReturnType<typeof scalar>>>;
   readonly stages?: readonly number[];
 }
 
@@ -23,7 +22,7 @@ export function parseChoice(text: string): WrittenChoice {
       `'${text}' is no mechanism. Expected an id, then options after colons, then stages after an at sign: se, cbam:ratio=8, sagan@3, non-local:subSample=false@2+3.`,
     );
   }
-  const given: Record<string, OptionValue> = {};
+  const given: Record<string, ReturnType<typeof scalar>> = {};
   for (const pair of options.split(':').slice(1)) {
     const at = pair.indexOf('=');
     const name = pair.slice(0, at);

@@ -1,217 +1,174 @@
-/** The zoo's list: every mechanism by its id. A new mechanism is one file and one line here. */
-import { RequestError } from '../errors.js';
+/** Mechanisms by name, and what a network's slot for attention takes. */
 import { describeValue } from '../describe-value.js';
+import { RequestError } from '../errors.js';
 import { Module, type Layer } from '../nn/module.js';
-import { suggestion } from '../suggest.js';
-import { eca } from './channel/eca.js';
-import { sf } from './channel/selective-fusion.js';
-import { sk } from './channel/selective-kernel.js';
-import { se } from './channel/squeeze-excite.js';
-import type { AttentionEntry, OptionValue } from './entry.js';
-import { gatedFusion } from './fusion/gated.js';
-import { mfe } from './fusion/mfe.js';
-import { msaa } from './fusion/msaa.js';
-import { msf } from './fusion/msf.js';
-import { osra } from './fusion/osra.js';
-import { safm } from './fusion/safm.js';
-import { cbam } from './hybrid/cbam.js';
-import { cbamChannel } from './hybrid/channel-gate.js';
-import { danetHead } from './hybrid/danet-head.js';
-import { danetChannel, danetPosition } from './hybrid/danet.js';
-import { cbamJoint } from './hybrid/joint-cbam.js';
-import { cbamSpatial } from './hybrid/spatial-gate.js';
-import { gatherExcite } from './spatial/gather-excite.js';
-import { nonLocal } from './spatial/non-local.js';
-import { sagan } from './spatial/sagan.js';
-import { simpleNonLocal } from './spatial/simple-non-local.js';
-import { simpleVit } from './tokens/simple-vit.js';
-
-const mechanisms: readonly AttentionEntry[] = [
-  se,
-  eca,
-  sk,
-  sf,
-  sagan,
-  nonLocal,
-  simpleNonLocal,
-  gatherExcite,
-  cbam,
-  cbamChannel,
-  cbamSpatial,
-  cbamJoint,
-  danetPosition,
-  danetChannel,
-  danetHead,
-  gatedFusion,
-  msf,
-  mfe,
-  safm,
-  osra,
-  msaa,
-  simpleVit,
-];
-
-const byId: ReadonlyMap<string, AttentionEntry> = new Map(
-  mechanisms.map((entry) => [entry.id, entry]),
-);
+import { Registry } from '../registry.js';
+import { parseChoice } from './choice.js';
+import { Mechanism, MechanismChoice, type AnyOptions } from './mechanism.js';
+import { zoo, type MechanismId, type Zoo } from './zoo.js';
 
 /**
- * What a network's slot for attention gets: a mechanism's id; an id and, where they differ from its
- * defaults, options; or a function that makes a module of one's own for feature maps of a number of
- * channels (and a height and width, for one that is made for maps of one size).
+ * A mechanism of the zoo as it is written: its id, options after colons, stages of the network after an
+ * at sign: `se`, `cbam:ratio=8@3`. `none` is none.
+ */
+export type AttentionSpecification =
+  'none' | MechanismId | `${MechanismId}:${string}` | `${MechanismId}@${string}`;
+
+/**
+ * What a network's slot for attention gets: a mechanism of the zoo as it is written; a mechanism of any
+ * kind, alone or with options (`se`, `se.with({ ratio: 8 })`, or `{ id: 'se', options: { ratio: 8 } }`);
+ * or a function that makes a module of one's own for feature maps of a number of channels (and a height
+ * and width, for one that is made for maps of one size). For a name that is not known before the program
+ * runs, `attention.parse(text)` gives the value.
  */
 export type AttentionChoice =
-  | string
-  | { readonly id: string; readonly options?: Readonly<Record<string, OptionValue>> }
-  | ((channels: number, height: number, width: number) => Layer);
+  | AttentionSpecification
+  | Mechanism
+  | MechanismChoice
+  | { readonly id: MechanismId; readonly options?: AnyOptions }
+  | MakesLayer;
+
+/** Makes a module for feature maps of a number of channels, a height and a width. */
+export type MakesLayer = (channels: number, height: number, width: number) => Layer;
+
+/** What fills a network's slots. */
+export interface AttentionSlot {
+  /** The stages of the network that have it, counted from 1; undefined: all, or those that are said elsewhere. */
+  readonly stages?: readonly number[] | undefined;
+  /** Makes the module of one slot. */
+  readonly createLayer: MakesLayer;
+}
+
+const registry = new Registry<Mechanism>('attention', zoo, ['none']);
 
 /** The mechanisms: `attention.create('se', 64, { ratio: 8 })`. */
 export const attention = {
-  /** All entries, in the order of the registry. */
-  list(): readonly AttentionEntry[] {
-    return mechanisms;
+  /** All mechanisms, the zoo's first. */
+  list(): readonly Mechanism[] {
+    return registry.list();
   },
 
   /** @throws RequestError if there is none of this id; names the nearest ones */
-  get(id: string): AttentionEntry {
-    const entry = byId.get(id);
-    if (entry === undefined) throw unknown(id, [...byId.keys()]);
-    return entry;
+  get<Id extends string>(id: Id): Id extends MechanismId ? Zoo[Id] : Mechanism {
+    // The zoo's own are registered first, and no other can take their ids.
+    return registry.get(id) as Id extends MechanismId ? Zoo[Id] : Mechanism;
+  },
+
+  has(id: string): boolean {
+    return registry.has(id);
   },
 
   /**
-   * Builds a mechanism.
+   * Adds a mechanism of one's own, so that command lines and configurations can name it.
+   * @throws RequestError if another one has its id, and for what defineMechanism did not make
+   */
+  register(mechanism: Mechanism): void {
+    const given: unknown = mechanism;
+    if (!(given instanceof Mechanism)) {
+      throw new RequestError(
+        `attention.register takes what defineMechanism makes, not ${describeValue(given)}.`,
+      );
+    }
+    registry.add(mechanism);
+  },
+
+  /**
+   * Builds a mechanism of the zoo. For one by a name that is not known before the program runs:
+   * `attention.get(name).create(..)`.
    * @param channels of the feature maps that it will see
    * @param options those that differ from the defaults
-   * @throws RequestError for an unknown id or option, or a value of another type than its default's
+   * @throws RequestError for an unknown id or option, or a value that it cannot have
    */
-  create(
-    id: string,
+  create<Id extends MechanismId>(
+    id: Id,
     channels: number,
-    options: Readonly<Record<string, OptionValue>> = {},
-  ): Module {
-    const entry = attention.get(id);
-    if (!Number.isInteger(channels) || channels < 1) {
-      throw new RequestError(
-        `The attention '${id}' needs a positive integer number of channels, not ${channels}.`,
-      );
-    }
-    return entry.create(channels, completeOptions(entry, options));
+    options?: Parameters<Zoo[Id]['create']>[1],
+  ): ReturnType<Zoo[Id]['create']> {
+    return registry.get(id).create(channels, options) as ReturnType<Zoo[Id]['create']>;
+  },
+
+  /** Whether a mechanism fits a network's slot: one feature map in, one of the same shape out. */
+  fitsSlot({ fitsSlot }: Mechanism): boolean {
+    return fitsSlot;
   },
 
   /**
-   * Whether a mechanism fits a network's slot: one feature map in, one of the same shape out. The
-   * others join several maps, or end a network.
+   * Reads what is written, as {@link AttentionSpecification} has it.
+   * @throws RequestError for what cannot be read, an unknown id or option, or a value that it cannot have
    */
-  fitsSlot({ inputs, keepsShape }: AttentionEntry): boolean {
-    return inputs === 1 && keepsShape;
+  parse(text: string): MechanismChoice | 'none' {
+    const { id, options, stages } = parseChoice(text);
+    if (id !== 'none') {
+      const choice = registry.get(id).with(options);
+      return stages === undefined ? choice : choice.inStages(...stages);
+    }
+    if (Object.keys(options).length === 0 && stages === undefined) return 'none';
+    throw new RequestError(`'${text}': what is none has no options and no stages.`);
   },
 
   /**
-   * Builds the attention of a network's slot. Options that follow from the size of its maps need not
-   * be given.
-   * @param height of the feature maps that it will see
-   * @throws RequestError also for a mechanism that does not fit, see {@link fitsSlot}
+   * What fills a network's slots; undefined for none.
+   * @throws RequestError for what is no choice, and for a mechanism that does not fit
    */
-  createLayer(choice: AttentionChoice, channels: number, height: number, width: number): Layer {
-    if (typeof choice === 'function') return madeBy(choice, channels, height, width);
-    const { id, options = {} } = withoutForm(choice);
-    const known = byId.get(id);
-    const fitting = mechanisms.filter((entry) => attention.fitsSlot(entry));
-    if (known === undefined) throw unknown(id, ['none', ...fitting.map((entry) => entry.id)]);
-    if (!attention.fitsSlot(known)) {
-      const reason =
-        known.inputs === 1
-          ? 'does not give back a map of the shape that it was given'
-          : `joins ${known.inputs} feature maps`;
-      throw new RequestError(
-        `The attention '${id}' ${reason}, so it cannot stand in a network's slot. These can: ${fitting.map((entry) => entry.id).join(', ')}.`,
-      );
+  slot(choice: AttentionChoice): AttentionSlot | undefined {
+    if (typeof choice === 'function') {
+      requireNoClass(choice);
+      return { createLayer: (...map) => madeBy(choice, map) };
     }
-    const sized = known.optionsFor(height, width, options);
-    return attention.create(id, channels, { ...sized, ...options }) as Layer;
+    const read = valueOf(choice);
+    if (read === 'none') return undefined;
+    requireFit(read.mechanism);
+    return {
+      stages: read.stages,
+      createLayer: (channels, height, width) => read.createLayer(channels, height, width),
+    };
   },
 };
 
-function unknown(id: string, ids: readonly string[]): RequestError {
-  return new RequestError(`Unknown attention '${id}'. ${suggestion(id, ids)}`);
-}
-
-/** The layer that a function of the program's own makes, if it is one. */
-function madeBy(
-  make: Exclude<AttentionChoice, string | { readonly id: string }>,
-  ...map: [channels: number, height: number, width: number]
-): Layer {
-  if (make.prototype instanceof Module) {
-    throw new RequestError(
-      `The attention is the class ${make.name}. Give a function that makes one: (channels) => new ${make.name}(channels).`,
-    );
-  }
-  const made: unknown = make(...map);
-  if (made instanceof Module) return made as Layer;
-  throw new RequestError(
-    `The function given as attention must return a Module, not ${describeValue(made)}.`,
-  );
-}
-
-function withoutForm(choice: Exclude<AttentionChoice, (...map: never[]) => unknown>): {
-  readonly id: string;
-  readonly options?: Readonly<Record<string, OptionValue>>;
-} {
-  if (typeof choice === 'string') return { id: choice };
+/** A choice by name, or by a value of the program's, as a value with its options checked. */
+function valueOf(choice: Exclude<AttentionChoice, MakesLayer>): MechanismChoice | 'none' {
+  if (typeof choice === 'string') return attention.parse(choice);
+  if (choice instanceof MechanismChoice) return choice;
+  if (choice instanceof Mechanism) return new MechanismChoice(choice);
   const given: unknown = choice;
   if (given instanceof Module) {
     throw new RequestError(
       `The attention is a ${given.constructor.name}, but every slot needs a module of its own. Give a function that makes one: (channels) => new ${given.constructor.name}(channels).`,
     );
   }
-  if (typeof given === 'object' && given !== null && typeof choice.id === 'string') return choice;
+  if (typeof given === 'object' && given !== null && typeof choice.id === 'string') {
+    const { id, options = {} } = choice;
+    return registry.get(id).with(options);
+  }
   throw new RequestError(
-    `The attention must be an id such as 'se', an object { id, options }, or a function from channels to a module, not ${describeValue(given)}.`,
+    `The attention must be an id such as 'se', a mechanism, an object { id, options }, or a function from channels to a module, not ${describeValue(given)}.`,
   );
 }
 
-/** All options; a list of one number may be given as that number, since a command line has no other form. */
-function completeOptions(
-  { id, options: defaults }: AttentionEntry,
-  given: Readonly<Record<string, OptionValue>>,
-): Record<string, OptionValue> {
-  const complete: Record<string, OptionValue> = { ...defaults };
-  for (const [name, value] of Object.entries(given)) {
-    const standard = Object.hasOwn(defaults, name) ? defaults[name] : undefined;
-    if (standard === undefined) {
-      throw new RequestError(
-        `The attention '${id}' has no option '${name}'. ${suggestion(name, Object.keys(defaults))}`,
-      );
-    }
-    // Settings come from files too, in which anything may stand.
-    if (!isOptionValue(value)) {
-      throw new RequestError(
-        `The option '${name}' of the attention '${id}' must be a number, a truth value, a text or a list of numbers, not ${shown(value)}.`,
-      );
-    }
-    const listOfOne = typeof value === 'number' && Array.isArray(standard);
-    // Null is a value only of what is null by default.
-    if (standard !== null && kind(value) !== kind(standard) && !listOfOne) {
-      throw new RequestError(
-        `The option '${name}' of the attention '${id}' must be a ${kind(standard)} (default ${JSON.stringify(standard)}), not ${shown(value)}.`,
-      );
-    }
-    complete[name] = listOfOne ? [value] : value;
-  }
-  return complete;
+function requireFit({ id, inputs, fitsSlot }: Mechanism): void {
+  if (fitsSlot) return;
+  const reason =
+    inputs === 1
+      ? 'does not give back a map of the shape that it was given'
+      : `joins ${inputs} feature maps`;
+  const fitting = registry.list().filter((one) => one.fitsSlot);
+  throw new RequestError(
+    `The attention '${id}' ${reason}, so it cannot stand in a network's slot. These can: ${fitting.map((one) => one.id).join(', ')}.`,
+  );
 }
 
-function isOptionValue(value: unknown): value is OptionValue {
-  if (Array.isArray(value)) return value.every((one) => typeof one === 'number');
-  return value === null || ['number', 'boolean', 'string'].includes(typeof value);
+function requireNoClass(make: MakesLayer): void {
+  if (!(make.prototype instanceof Module)) return;
+  throw new RequestError(
+    `The attention is the class ${make.name}. Give a function that makes one: (channels) => new ${make.name}(channels).`,
+  );
 }
 
-function shown(value: unknown): string {
-  const plain = ['string', 'number', 'boolean'].includes(typeof value) || Array.isArray(value);
-  return plain ? JSON.stringify(value) : describeValue(value);
-}
-
-function kind(value: OptionValue): string {
-  return Array.isArray(value) ? 'list' : typeof value;
+/** The layer that a function of the program's own makes, if it is one. */
+function madeBy(make: MakesLayer, map: Parameters<MakesLayer>): Layer {
+  const made: unknown = make(...map);
+  if (made instanceof Module) return made as Layer;
+  throw new RequestError(
+    `The function given as attention must return a Module, not ${describeValue(made)}.`,
+  );
 }

@@ -16,11 +16,12 @@ function valueAt(y: Tensor | undefined, feeds: [Tensor, number][]): number {
   return result?.data[0] ?? NaN;
 }
 
-const round = defineOp<object>('roundForTest', {
-  shape: ([x]) => x?.shape ?? [],
+const round = defineOp('roundForTest', {
+  inputs: ['x'],
+  shape: ({ x }) => x.shape,
   gradient: null,
-  lower: ({ emit, inputs }) => emit.node('Round', inputs),
-  reference: ({ inputs: [x], node }) => ndarray(node.shape, x?.data.map(Math.round) ?? []),
+  lower: ({ x }, { emit }) => emit.node('Round', [x]),
+  reference: ({ x }) => ndarray(x.shape, x.data.map(Math.round)),
 });
 
 describe('gradients', () => {
@@ -109,7 +110,7 @@ describe('gradients', () => {
 
   it('refuses a path through an op without a derivative, by op and module path', () => {
     const x = input('x', [2]);
-    const y = withScope('head.quantize', () => round([x], {}));
+    const y = withScope('head.quantize', () => round({ x }));
     expect(() => gradients(sum(y), [x])).toThrow(
       'A gradient was asked for through Tensor(roundForTest, float32 [2]) at head.quantize, which has no derivative.',
     );
@@ -117,7 +118,7 @@ describe('gradients', () => {
 
   it('passes by an op without a derivative when no input lies behind it', () => {
     const [x, y] = [scalar('x'), scalar('y')];
-    const [dx] = gradients(x.mul(round([y], {})), [x]);
+    const [dx] = gradients(x.mul(round({ x: y })), [x]);
     expect(
       valueAt(dx, [
         [x, 1],
@@ -144,33 +145,35 @@ describe('gradients', () => {
 
   describe('refuses a rule that would be read as a zero or be broadcast', () => {
     let rules = 0;
-    const withRule = (gradient: (x: Tensor, g: Tensor) => (Tensor | null)[]) =>
-      defineOp<object>(`ruleForTest${rules++}`, {
-        shape: ([x]) => x?.shape ?? [],
-        gradient: ({ inputs: [x], upstream }) => (x ? gradient(x, upstream) : []),
-        lower: ({ inputs: [x = ''] }) => x,
-        reference: ({ inputs: [x], node }) => x ?? ndarray(node.shape),
+    /** Of an op of any number of inputs, whose rule may give any number of gradients. */
+    const withRule = (gradient: (g: Tensor) => (Tensor | null)[]) =>
+      defineOp(`ruleForTest${rules++}`, {
+        inputs: ['...xs'],
+        shape: ({ xs }) => xs[0]?.shape ?? 'One is needed.',
+        gradient: (_, { upstream }) => ({ xs: gradient(upstream) }),
+        lower: ({ xs }) => xs[0] ?? '',
+        reference: ({ xs }, { node }) => xs[0] ?? ndarray(node.shape),
       });
     const [x, y] = [input('x', [2, 3]), input('y', [2, 3])];
-    const cases: [string, (x: Tensor, g: Tensor) => (Tensor | null)[], string][] = [
+    const cases: [string, (g: Tensor) => (Tensor | null)[], string][] = [
       ['no gradients', () => [], 'gave 0 gradients for 2 inputs'],
-      ['one too few', (_, g) => [g], 'gave 1 gradients for 2 inputs'],
-      ['one too many', (_, g) => [g, null, null], 'gave 3 gradients for 2 inputs'],
+      ['one too few', (g) => [g], 'gave 1 gradients for 2 inputs'],
+      ['one too many', (g) => [g, null, null], 'gave 3 gradients for 2 inputs'],
       [
         'another shape that broadcasts',
-        (_, g) => [g.sum([0]), null],
+        (g) => [g.sum([0]), null],
         'gave float32 [3] as the gradient of input 0, which needs float32 [2, 3]',
       ],
       [
         'as many elements in another shape',
-        (_, g) => [g.reshape([3, 2]), null],
+        (g) => [g.reshape([3, 2]), null],
         'gave float32 [3, 2]',
       ],
-      ['no floats', (_, g) => [g, g.cast('int32')], 'gave int32 [2, 3] as the gradient of input 1'],
+      ['no floats', (g) => [g, g.cast('int32')], 'gave int32 [2, 3] as the gradient of input 1'],
     ];
 
     it.each(cases)('%s', (_, rule, message) => {
-      const z = withScope('head', () => withRule(rule)([x, y], {}));
+      const z = withScope('head', () => withRule(rule)({ xs: [x, y] }));
       expect(() => gradients(z, [x], [z])).toThrow(message);
       expect(() => gradients(z, [x], [z])).toThrow(
         /^The gradient rule of 'ruleForTest\d+' at head /,
@@ -178,10 +181,26 @@ describe('gradients', () => {
     });
 
     it('and takes null for none', () => {
-      const z = withRule((_, g) => [g, null])([x, y], {});
+      const z = withRule((g) => [g, null])({ xs: [x, y] });
       const [dx, dy] = gradients(z, [x, y], [z]);
       expect(dx).toBe(z);
       expect(dy?.op.name).toBe('constant');
+    });
+
+    it('also where a program without types gives an input too few or too many by name', () => {
+      const untyped = (gradient: object) => {
+        const op = defineOp(`ruleForTest${rules++}`, {
+          inputs: ['a', 'b'],
+          shape: ({ a }) => a.shape,
+          gradient: () => gradient as { a: null; b: null },
+          lower: ({ a }) => a,
+          reference: ({ a }) => a,
+        });
+        return op({ a: x, b: y });
+      };
+      const [few, many] = [untyped({ a: null }), untyped({ a: null, b: null, c: null })];
+      expect(() => gradients(few, [y], [few])).toThrow('gave nothing as the gradient of input 1');
+      expect(() => gradients(many, [y], [many])).toThrow('gave 3 gradients for 2 inputs');
     });
   });
 });

@@ -6,7 +6,11 @@ import { topologicalOrder } from '../tensor/walk.js';
 
 /**
  * Reverse-mode differentiation: builds the graph of the gradients of sum_i(outputs[i] * cotangents[i])
- * with respect to `inputs`.
+ * with respect to `inputs`. The result is more graph, so it can be differentiated again.
+ *
+ * @example
+ * const x = input('x', [3]);
+ * const [slope] = gradients(x.square().sum(), [x]); // 2 x, of shape [3]
  *
  * @param outputs float tensors; without cotangents each must have one element (a loss)
  * @param inputs any tensors of the graph
@@ -30,17 +34,17 @@ export function gradients(
     if (output.dtype !== 'float32') {
       throw new FoveaError(`${output.toString()} has no gradient: its values are no floats.`);
     }
-    const seed = cotangents ? cotangents[i] : full(output.shape, 1);
+    const cotangent = cotangents ? cotangents[i] : full(output.shape, 1);
     if (
-      seed === undefined ||
-      !sameShape(seed.shape, output.shape) ||
+      cotangent === undefined ||
+      !sameShape(cotangent.shape, output.shape) ||
       (!cotangents && output.size !== 1)
     ) {
       throw new FoveaError(
         `The gradient of ${output.toString()} needs a cotangent of shape ${formatShape(output.shape)}.`,
       );
     }
-    accumulate(output, seed);
+    accumulate(output, cotangent);
   }
 
   const order = topologicalOrder(targets);

@@ -2,7 +2,7 @@
 import { CommanderError, InvalidArgumentError } from 'commander';
 import { FoveaError, RequestError } from '../errors.js';
 import { scalar } from '../scalar.js';
-import { Interrupted } from '../training/train.js';
+import { Interrupted } from '../training/fit.js';
 import { print, tell, visibleLine } from './output.js';
 
 /** Exit codes, as documented in `fovea --help`. */
@@ -65,6 +65,15 @@ export function imageShape(text: string): number[] {
     throw new InvalidArgumentError('Expected channels, height and width, as 3,32,32.');
   }
   return shape;
+}
+
+/** A parser for commander: height and width, `224` or `48x64`. */
+export function size(text: string): [number, number] {
+  const [height, width = height, ...more] = text.split('x').map(whole(1));
+  if (height === undefined || width === undefined || more.length > 0) {
+    throw new InvalidArgumentError('Expected a size as 224, or height and width as 48x64.');
+  }
+  return [height, width];
 }
 
 /** A parser for commander: `ratio=8,bias=false` as an object; see {@link scalar}. */

@@ -4,8 +4,11 @@ import type { CompareOptions, RunState } from '../experiments/node/comparison.js
 import type { PlannedRun } from '../experiments/settings.js';
 import type { EpochMetrics } from '../training/metrics.js';
 import type { RunStart } from '../training/node/run.js';
-import type { StepProgress } from '../training/train.js';
+import type { StepProgress } from '../training/fit.js';
 import { counted } from '../experiments/report/format.js';
+import { classification } from '../tasks/classification.js';
+import type { Primary } from '../tasks/task.js';
+import { figureText, leading, partOf } from './figures.js';
 import { print } from './output.js';
 import { duration } from './progress.js';
 
@@ -30,6 +33,8 @@ export class CompareProgress {
   /** Epochs done since this command began, of runs that have ended. */
   private epochsDone = 0;
   private lastPlain = performance.now();
+  /** The figure that all runs are judged by, known when the first has begun. */
+  private primary: Primary = classification().primary;
 
   constructor(
     private readonly terminal = process.stdout.isTTY,
@@ -81,7 +86,8 @@ export class CompareProgress {
     );
   }
 
-  private runStarted({ name }: PlannedRun, { resumedAt, parameters }: RunStart): void {
+  private runStarted({ name }: PlannedRun, { resumedAt, parameters, primary }: RunStart): void {
+    this.primary = primary;
     const from = resumedAt?.epoch ?? 0;
     this.active.set(name, { from, done: from, line: '' });
     this.say(
@@ -94,9 +100,9 @@ export class CompareProgress {
   private step({ name, recipe }: PlannedRun, progress: StepProgress): void {
     const run = this.active.get(name);
     if (run === undefined) return;
-    const { epoch, phase, iteration, iterations, loss, top1, imagesPerSecond } = progress;
+    const { epoch, phase, iteration, iterations, figures, imagesPerSecond } = progress;
     run.done = epoch - 1 + (phase === 'train' ? iteration / iterations : 1);
-    run.line = `  ${name}  epoch ${epoch}/${recipe.epochs} ${phase} ${iteration}/${iterations}  loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1)} %  ${imagesPerSecond.toFixed(0)} images/s`;
+    run.line = `  ${name}  epoch ${epoch}/${recipe.epochs} ${phase} ${iteration}/${iterations}  ${leading(figures, this.primary)}  ${imagesPerSecond.toFixed(0)} images/s`;
     if (this.terminal) {
       logUpdate([this.overall(), ...[...this.active.values()].map(({ line }) => line)].join('\n'));
     } else if (performance.now() - this.lastPlain > PLAIN_INTERVAL_MS) {
@@ -106,19 +112,22 @@ export class CompareProgress {
   }
 
   private epoch({ name, recipe }: PlannedRun, metrics: EpochMetrics): void {
-    const { epoch, train_loss, val_loss, val_top1, seconds } = metrics;
+    const { epoch, seconds } = metrics;
+    const { primary } = this;
+    const shown = (part: 'train' | 'val'): string => leading(partOf(metrics, part), primary);
     this.say(
-      `${name}: epoch ${epoch}/${recipe.epochs}  train loss ${train_loss.toFixed(3)}  val loss ${val_loss.toFixed(3)} top-1 ${val_top1.toFixed(2)} %  ${seconds.toFixed(1)} s`,
+      `${name}: epoch ${epoch}/${recipe.epochs}  train ${shown('train')}  val ${shown('val')}  ${seconds.toFixed(1)} s`,
     );
   }
 
-  private runEnded({ name }: PlannedRun, { state, message, best_top1 }: RunState): void {
+  private runEnded({ name }: PlannedRun, { state, message, best }: RunState): void {
     const run = this.active.get(name);
     this.active.delete(name);
     if (run) this.epochsDone += run.done - run.from;
+    const { primary } = this;
     if (state === 'done') {
       this.finished += 1;
-      this.say(`${name}: done, best top-1 ${best_top1?.toFixed(2) ?? '?'} %`);
+      this.say(`${name}: done, best ${figureText(primary.name, best ?? NaN, primary)}`);
     } else {
       this.say(`${name}: ${state}${message === undefined ? '' : `. ${message}`}`);
     }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { cost, layerCosts } from '../inspect/cost.js';
 import { formatShape } from '../tensor/shape.js';
-import { buildModel } from '../training/node/run.js';
+import { importModules, modelOf, taskOf } from '../training/node/from-recipe.js';
 import { makeRecipe } from '../training/recipe.js';
 import { grouped, imageShape, printJson, table, whole } from './command.js';
 import { print } from './output.js';
@@ -22,11 +22,21 @@ export function costCommand(): Command {
     .option('--input <c,h,w>', 'size of an image', imageShape, [3, 32, 32])
     .option('--classes <n>', 'classes that it tells apart', whole(1), 100)
     .option('--json', 'print it as JSON');
-  return command.action(() => {
+  return command.action(async () => {
     const { input, classes, json } = command.opts<CostFlags>();
     const recipe = makeRecipe(recipeFrom(command));
-    const [, height = 1, width = 1] = input;
-    const model = buildModel(recipe, classes, [height, width]);
+    const [channels = 1, height = 1, width = 1] = input;
+    await importModules(recipe.imports);
+    const names = Array.from({ length: classes }, (_, k) => String(k));
+    const model = modelOf(recipe, taskOf(recipe), {
+      name: '',
+      classes: names,
+      pixelClasses: names,
+      channels,
+      height,
+      width,
+      normalization: { mean: [], std: [] },
+    });
     const total = cost(model, input);
     const layers = layerCosts(model, input);
     const { model: id, attention, placement, stages } = recipe;

@@ -4,7 +4,7 @@ import type { LayoutName } from '../data/cifar.js';
 import { datasetInfo } from '../data/catalog.js';
 import { downloadDataset, type DownloadProgress } from '../data/node/index.js';
 import { RequestError } from '../errors.js';
-import { Interrupted } from '../training/train.js';
+import { Interrupted } from '../training/fit.js';
 import { interruptible } from './command.js';
 import { print } from './output.js';
 

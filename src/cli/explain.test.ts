@@ -9,19 +9,23 @@ const refused = (flags: readonly string[]) => {
 };
 
 describe('fovea explain', () => {
-  it('asks for a run', () => refused([]).toThrow('Say which run to look into: --run FOLDER.'));
-
-  it('takes files or a data set, not both', () =>
-    refused(['--run', 'x', '--images', 'a.png', '--dataset', '1,2']).toThrow(
-      'either --images or --dataset',
+  it('asks for a run or weights', () =>
+    refused([]).toThrow(
+      'Say what to look into: either --run FOLDER, or --model ID with --weights FILE.',
     ));
+
+  it.each(['--indices', '--dataset'])('takes files or places by %s, not both', (flag) =>
+    refused(['--run', 'x', '--images', 'a.png', flag, '1,2']).toThrow(
+      'either --images or --indices',
+    ),
+  );
 
   it.each([
     ['--query', '0.5'],
     ['--query', '0.5,0.5,0.5'],
     ['--query', '0.5,2'],
     ['--query', 'middle'],
-    ['--dataset', '1,x'],
+    ['--indices', '1,x'],
     ['--count', '0'],
     ['--localise', '-1'],
     ['--checkpoint', 'newest'],

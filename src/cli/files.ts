@@ -12,6 +12,9 @@ export interface FileKind {
   readonly extensions: readonly string[];
 }
 
+/** Pictures, in the formats that are read. */
+export const PICTURES: FileKind = { what: 'picture', extensions: ['png', 'jpg', 'jpeg', 'webp'] };
+
 /**
  * The files that some arguments name, each once. A folder stands for the files of the kind that are
  * in it and below it, sorted; a pattern that is no file itself (`cases/*.safetensors`, `**` for any

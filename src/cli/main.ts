@@ -11,6 +11,7 @@ import { evalCommand } from './eval.js';
 import { explainCommand } from './explain.js';
 import { exportCommand } from './export.js';
 import { listCommand } from './list.js';
+import { predictCommand } from './predict.js';
 import { reportCommand } from './report.js';
 import { print, tell } from './output.js';
 import { trainCommand } from './train.js';
@@ -43,6 +44,7 @@ const program = new Command('fovea')
 const commands = [
   trainCommand(),
   evalCommand(),
+  predictCommand(),
   compareCommand(),
   reportCommand(),
   explainCommand(),

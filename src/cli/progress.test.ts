@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
 
 import { makeRecipe } from '../training/recipe.js';
-import type { StepProgress } from '../training/train.js';
+import { classification } from '../tasks/classification.js';
+import type { StepProgress } from '../training/fit.js';
 import { duration, TrainingProgress } from './progress.js';
 
 const start = {
   recipe: makeRecipe({ epochs: 4, attention: 'se' }),
   folder: '/runs/one',
+  primary: classification().primary,
+  epochs: 4,
   trainImages: 1000,
   valImages: 200,
   parameters: 12345,
@@ -18,8 +21,7 @@ const step: StepProgress = {
   phase: 'train',
   iteration: 5,
   iterations: 10,
-  loss: 2.5,
-  top1: 12.34,
+  figures: { loss: 2.5, top1: 12.34, top5: 40 },
   imagesPerSecond: 100,
 };
 

@@ -2,7 +2,10 @@
 import logUpdate from 'log-update';
 import type { EpochMetrics } from '../training/metrics.js';
 import type { RunStart } from '../training/node/run.js';
-import type { StepProgress } from '../training/train.js';
+import type { StepProgress } from '../training/fit.js';
+import { figuresText, leading, partOf } from './figures.js';
+import { classification } from '../tasks/classification.js';
+import type { Primary } from '../tasks/task.js';
 import { print } from './output.js';
 
 /** Without a terminal, a line at most this often, so that logs stay short. */
@@ -23,6 +26,10 @@ export class TrainingProgress {
     private readonly write: (line: string) => void = (line) => print(`${line}\n`),
   ) {}
 
+  private get primary(): Primary {
+    return this.start?.primary ?? classification().primary;
+  }
+
   private get terminal(): boolean {
     return this.columns > 0;
   }
@@ -35,7 +42,7 @@ export class TrainingProgress {
       `${recipe.model}, ${attention}: ${grouped(parameters)} parameters, ${(macs / 1e6).toFixed(1)} M multiply-adds per image`,
     );
     this.write(
-      `${recipe.dataset}: ${grouped(trainImages)} images to train, ${grouped(valImages)} to validate; ${recipe.epochs} ${recipe.epochs === 1 ? 'epoch' : 'epochs'} on ${recipe.device}`,
+      `${recipe.dataset}: ${grouped(trainImages)} images to train, ${grouped(valImages)} to validate; ${start.epochs} ${start.epochs === 1 ? 'epoch' : 'epochs'} on ${recipe.device}`,
     );
     this.write(`Run folder: ${start.folder}`);
     for (const note of start.notes ?? []) this.write(note);
@@ -55,12 +62,13 @@ export class TrainingProgress {
     if (this.terminal) logUpdate.clear();
     this.epochSeconds = metrics.seconds;
     this.lastPlain = performance.now();
-    const { epoch, lr, train_loss, train_top1, val_loss, val_top1, val_top5 } = metrics;
+    const { epoch, lr } = metrics;
+    const shown = (part: 'train' | 'val'): string =>
+      figuresText(partOf(metrics, part), this.primary);
     this.write(
-      `epoch ${String(epoch).padStart(3)}/${this.start?.recipe.epochs ?? '?'}` +
+      `epoch ${String(epoch).padStart(3)}/${this.start?.epochs ?? '?'}` +
         `  lr ${rate(lr)}` +
-        `  train loss ${train_loss.toFixed(3)} top-1 ${train_top1.toFixed(2)} %` +
-        `  val loss ${val_loss.toFixed(3)} top-1 ${val_top1.toFixed(2)} % top-5 ${val_top5.toFixed(2)} %` +
+        `  train ${shown('train')}  val ${shown('val')}` +
         `  ${metrics.seconds.toFixed(1)} s  ${metrics.images_per_second.toFixed(0)} images/s`,
     );
   }
@@ -72,13 +80,13 @@ export class TrainingProgress {
 
   /** @param columns what the bar must leave room for; without it there is no bar */
   private line(
-    { epoch, phase, iteration, iterations, loss, top1, imagesPerSecond }: StepProgress,
+    { epoch, phase, iteration, iterations, figures, imagesPerSecond }: StepProgress,
     columns = 0,
   ): string {
     const share = iteration / iterations;
-    const before = `epoch ${epoch}/${this.start?.recipe.epochs ?? epoch} ${phase} `;
+    const before = `epoch ${epoch}/${this.start?.epochs ?? epoch} ${phase} `;
     const after =
-      `${iteration}/${iterations}  loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1)} %` +
+      `${iteration}/${iterations}  ${leading(figures, this.primary)}` +
       `  ${imagesPerSecond.toFixed(0)} images/s  ${this.left(epoch, phase, share, imagesPerSecond)}`;
     return `${before}${bar(share, Math.min(20, columns - before.length - after.length - 2))}${after}`;
   }
@@ -92,7 +100,7 @@ export class TrainingProgress {
   ): string {
     if (this.start === undefined || !Number.isFinite(imagesPerSecond)) return '';
     const whole = this.epochSeconds || this.start.trainImages / imagesPerSecond;
-    const rest = this.start.recipe.epochs - epoch + (phase === 'train' ? 1 - share : 0);
+    const rest = this.start.epochs - epoch + (phase === 'train' ? 1 - share : 0);
     return `${duration(whole * rest)} left`;
   }
 }

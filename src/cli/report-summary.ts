@@ -1,49 +1,21 @@
 /** What a comparison came to, for a terminal. */
 import type { WrittenReport } from '../experiments/node/report.js';
 import type { ReportData } from '../experiments/report/data.js';
-import {
-  fixed,
-  intervalText,
-  meanText,
-  millions,
-  orDash,
-  signed,
-  whole,
-} from '../experiments/report/format.js';
-import { alone, finding, MEASURE_TITLES } from '../experiments/report/words.js';
+import { fixed, meanText } from '../experiments/report/format.js';
+import { summaryTable } from '../experiments/report/summary-table.js';
+import { alone, finding } from '../experiments/report/words.js';
 import { table } from './command.js';
 
 /** The table of accuracies and differences, the localisation scores, and where the report is. */
 export function reportSummary({ report, page }: WrittenReport): string {
   const found = [finding(report), alone(report) ?? ''].join(' ').trim();
-  const parts = [accuracies(report), found, localisation(report), `Report: ${page}`];
+  const parts = [
+    table(summaryTable(report)).trimEnd(),
+    found,
+    localisation(report),
+    `Report: ${page}`,
+  ];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
-}
-
-function accuracies({ mechanisms, primary }: ReportData): string {
-  return table([
-    [
-      'attention',
-      'parameters',
-      'multiply-adds',
-      `top-1 %, ${MEASURE_TITLES[primary]}`,
-      'difference (95 % interval)',
-      'verdict',
-    ],
-    ...mechanisms.map(({ label, params, macs, accuracy }) => {
-      const { mean, sd, difference } = accuracy[primary];
-      return [
-        label,
-        orDash(params?.value, whole),
-        orDash(macs?.value, millions),
-        meanText({ mean, sd }, fixed(2)),
-        difference === null
-          ? ''
-          : `${orDash(difference.mean, signed(2))}${intervalText(difference.interval)}`,
-        difference === null ? 'the baseline' : difference.verdict,
-      ];
-    }),
-  ]).trimEnd();
 }
 
 /**

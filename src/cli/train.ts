@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { RequestError } from '../errors.js';
-import { currentSettings, MAY_CHANGE, mayChange, type RateChange } from '../training/changes.js';
+import { currentSettings, MAY_CHANGE, mayChange, type RunChange } from '../training/changes.js';
 import { makeRecipe, type Recipe, type RecipeInput } from '../training/recipe.js';
 import { lockFolder } from '../training/node/lock.js';
-import { RunFolder } from '../training/node/run-folder.js';
+import { bestFigure, RunFolder } from '../training/node/run-folder.js';
 import { runTraining } from '../training/node/run.js';
+import { figureText, valueText } from './figures.js';
 import { interruptible, number, printJson } from './command.js';
 import { print, tell } from './output.js';
 import { TrainingProgress } from './progress.js';
@@ -32,7 +33,7 @@ export function trainCommand(): Command {
     .option('--output <folder>', 'run folder (default: the next free one in runs/)')
     .option(
       '--resume <folder>',
-      'continue a run with its own settings, or with a lower learning rate\n(--lr, --gamma, --warmup-epochs)',
+      'continue a run with its own settings, with a lower learning rate (--lr, --gamma, --warmup-epochs) or more --epochs',
     )
     .option(
       '--checkpoint-minutes <n>',
@@ -48,11 +49,12 @@ export function trainCommand(): Command {
     if (resume !== undefined) await checkResume(resume, given, output);
     const place = resume ?? output;
     if (place !== undefined) await refuseWithinComparison(resolve(place));
-    const { lr, gamma, warmupEpochs } = given;
-    const change: RateChange = {
+    const { lr, gamma, warmupEpochs, epochs } = given;
+    const change: RunChange = {
       ...(lr !== undefined && { lr }),
       ...(gamma !== undefined && { gamma }),
       ...(warmupEpochs !== undefined && { warmupEpochs }),
+      ...(resume !== undefined && epochs !== undefined && { epochs }),
     };
     const progress = json
       ? new TrainingProgress(0, (line) => tell(`${line}\n`))
@@ -69,12 +71,13 @@ export function trainCommand(): Command {
         onEpoch: (metrics) => progress.epoch(metrics),
       }).finally(() => progress.end()),
     );
+    const { primary } = summary;
     if (json) {
       printJson({ folder, ...summary });
       return;
     }
     print(
-      `Best top-1 ${summary.best_top1.toFixed(2)} %, mean of the best five epochs ${summary.mean_best5_top1.toFixed(2)} %.\n` +
+      `Best ${figureText(primary.name, bestFigure(summary), primary)}, mean of the best five epochs ${valueText(primary.name, summary[`mean_best5_${primary.name}`] ?? NaN, primary)}.\n` +
         `Everything is in ${folder}\n`,
     );
   });

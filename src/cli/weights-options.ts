@@ -1,8 +1,8 @@
 /** The flags that say which trained weights a command is about: those of a run, or of a file. */
 import { Option, type Command } from 'commander';
-import { datasetInfo } from '../data/catalog.js';
 import { RequestError } from '../errors.js';
-import type { EvaluationRequest } from '../training/node/evaluate.js';
+import { knownInfo } from '../training/node/from-recipe.js';
+import type { Trained, WeightsRequest } from '../training/node/trained.js';
 import { RunFolder } from '../training/node/run-folder.js';
 import { makeRecipe, type RecipeInput } from '../training/recipe.js';
 import type { WeightsChoice } from '../weights/load.js';
@@ -28,6 +28,7 @@ export interface WeightsFlags extends FileFlags, NormalizationFlags {
   readonly run?: string;
   readonly checkpoint: 'best' | 'last';
   readonly weights?: string;
+  readonly classes?: readonly string[];
 }
 
 /** `--run` with `--checkpoint`, or `--weights` with what belongs to a file; and `--mean` with `--std` for either. */
@@ -43,6 +44,15 @@ export function addWeightsOptions(command: Command): Command {
       .option('--weights <file>', 'safetensors or PyTorch, for the model below'),
   );
   return addNormalizationOptions(named);
+}
+
+/** `--classes`, for commands that need no data set: with `--size`, all that they must know of one. */
+export function addClassesOption(command: Command): Command {
+  return command.option(
+    '--classes <names>',
+    "what the weights tell apart, as cat,dog,horse\n(default: the data set's classes)",
+    (text: string) => text.split(',').map((name) => name.trim()),
+  );
 }
 
 /** Which weights of other people's files are meant, and how they are called there. */
@@ -79,11 +89,11 @@ export function weightsChoice({ names, prefix, part, leaveOut }: FileFlags): Wei
  * @param verb what the command does, for messages: 'evaluate'
  */
 export async function weightsRequest(
-  { run, checkpoint, weights, mean, std, ...choice }: WeightsFlags,
+  { run, checkpoint, weights, mean, std, classes, ...choice }: WeightsFlags,
   given: RecipeInput,
   free: readonly string[],
   verb: string,
-): Promise<EvaluationRequest> {
+): Promise<WeightsRequest> {
   if ((run === undefined) === (weights === undefined)) {
     throw new RequestError(
       `Say what to ${verb}: either --run FOLDER, or --model ID with --weights FILE.`,
@@ -95,11 +105,12 @@ export async function weightsRequest(
       recipe: makeRecipe(given),
       weights: weights ?? '',
       ...normalization,
+      ...(classes && { classes }),
       ...weightsChoice(choice),
       note: (text) => tell(`${text}\n`),
     };
   }
-  const unused = Object.keys(weightsChoice(choice));
+  const unused = Object.keys({ ...weightsChoice(choice), ...(classes && { classes }) });
   if (unused.length > 0) {
     throw new RequestError(
       `A run has its own weights: leave out ${unused.map(flagOf).join(' and ')}.`,
@@ -112,6 +123,7 @@ export async function weightsRequest(
     );
   }
   const { folder, recipe } = await RunFolder.open(run);
+  const known = knownInfo(recipe);
   const file = `${checkpoint}.safetensors`;
   if (!folder.has(file)) {
     throw new RequestError(
@@ -122,7 +134,21 @@ export async function weightsRequest(
     recipe: { ...recipe, ...given } as typeof recipe,
     weights: folder.file(file),
     // What a run was trained with, whatever wrote the file that lies there.
-    normalization: datasetInfo(recipe.dataset).normalization,
+    ...(known && { normalization: known.normalization }),
     ...normalization,
   };
+}
+
+/** Tells which statistics are used for weights of which nobody knows what they want. */
+export function tellAssumed(
+  { weights, recipe }: WeightsRequest,
+  { normalizationAssumed, info }: Pick<Trained, 'normalizationAssumed' | 'info'>,
+): void {
+  if (!normalizationAssumed) return;
+  const { mean, std } = info.normalization;
+  tell(
+    `fovea: ${weights} is not of a run of Fovea, so nothing tells how its images were normalised. ` +
+      `Those of ${recipe.dataset} were used, --mean ${mean.join(',')} --std ${std.join(',')}: say so if it was ` +
+      'trained with others.\n',
+  );
 }

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { FileError, RequestError } from '../errors.js';
 import { parseCifarPython, parsePythonClassNames } from './cifar-python.js';
 import { CIFAR10, CIFAR100, cifarDataset, parseCifarBinary, parseClassNames } from './cifar.js';
-import { size } from './dataset.js';
-import { loadDataset } from './node/load.js';
+import { loadCifar } from './node/load-cifar.js';
+import { subset } from './subset.js';
 
 const fixture = (name: string): Uint8Array =>
   readFileSync(new URL(`../../tests/fixtures/cifar-python/${name}`, import.meta.url));
@@ -124,7 +124,12 @@ describe('cifarDataset', () => {
       images: new Uint8Array(labels.length * 3072).fill(value),
       labels: Int32Array.from(labels),
     });
-    const dataset = cifarDataset(CIFAR10, 'val', [part(1, 5), part(2, 6, 7)], ['a']);
+    const dataset = cifarDataset(
+      CIFAR10,
+      'val',
+      [part(1, 5), part(2, 6, 7)],
+      Array.from('abcdefgh'),
+    );
     expect(dataset).toMatchObject({ name: 'cifar10', split: 'val', channels: 3, height: 32 });
     expect([...dataset.labels]).toEqual([5, 6, 7]);
     expect([dataset.images[3071], dataset.images[3072], dataset.images.at(-1)]).toEqual([1, 2, 2]);
@@ -142,7 +147,7 @@ describe.skipIf(!existsSync(realData))(
         ['train', 500],
         ['val', 100],
       ] as const) {
-        const dataset = await loadDataset('cifar100', { data: realData, split });
+        const dataset = await loadCifar(CIFAR100, { data: realData, split });
         const counts = new Array<number>(100).fill(0);
         for (const label of dataset.labels) counts[label] = (counts[label] ?? 0) + 1;
         expect(new Set(counts)).toEqual(new Set([each]));
@@ -153,7 +158,7 @@ describe.skipIf(!existsSync(realData))(
 
     it('has 2500 images of each coarse class', async () => {
       const options = { data: realData, split: 'train', labels: 'coarse' } as const;
-      const dataset = await loadDataset('cifar100', options);
+      const dataset = await loadCifar(CIFAR100, options);
       const counts = new Array<number>(20).fill(0);
       for (const label of dataset.labels) counts[label] = (counts[label] ?? 0) + 1;
       expect(new Set(counts)).toEqual(new Set([2500]));
@@ -161,10 +166,10 @@ describe.skipIf(!existsSync(realData))(
 
     it('is limited evenly, and found from inside its folder as well', async () => {
       const inside = join(dirname(join(realData, 'x')), 'cifar-100-binary');
-      const dataset = await loadDataset('cifar100', { data: inside, split: 'val', limit: 250 });
-      expect(size(dataset)).toBe(250);
+      const dataset = subset(await loadCifar(CIFAR100, { data: inside, split: 'val' }), 250);
+      expect(dataset.size).toBe(250);
       const counts = new Array<number>(100).fill(0);
-      for (const label of dataset.labels) counts[label] = (counts[label] ?? 0) + 1;
+      for (const label of dataset.labels ?? []) counts[label] = (counts[label] ?? 0) + 1;
       expect(counts).toEqual(Array.from({ length: 100 }, (_, label) => (label < 50 ? 3 : 2)));
     });
   },

@@ -10,15 +10,21 @@
  */
 import { FileError, RequestError } from '../errors.js';
 import { fileKind } from '../formats/file-kind.js';
-import { checkLabels, type ImageDataset, type Normalization, type Split } from './dataset.js';
+import {
+  checkLabels,
+  imageDataset,
+  type ImageDataset,
+  type Normalization,
+  type Split,
+} from './dataset.js';
 
 /** Bytes of one image: 3 channels of 32 x 32. */
 export const CIFAR_PIXELS = 3072;
 
 /**
- * The statistics that the seed's script normalises with. They are those of CIFAR-10's training images,
- * and the script uses them for CIFAR-100 too (whose own are mean 0.5071 0.4865 0.4409, std 0.2673
- * 0.2564 0.2762); so does Fovea, to stay comparable with it.
+ * The statistics that the documents normalise with. They are those of CIFAR-10's training images,
+ * and the documents use them for CIFAR-100 too (whose own are mean 0.5071 0.4865 0.4409, std 0.2673
+ * 0.2564 0.2762); so does Fovea, to stay comparable with them.
  */
 export const CIFAR_NORMALIZATION: Normalization = {
   mean: [0.4914, 0.4822, 0.4465],
@@ -230,7 +236,7 @@ export function cifarDataset(
   classes: readonly string[],
 ): ImageDataset {
   const [only] = parts;
-  return {
+  return imageDataset({
     name: spec.id,
     split,
     classes,
@@ -239,7 +245,7 @@ export function cifarDataset(
     width: 32,
     ...(parts.length === 1 && only !== undefined ? only : concatenate(parts)),
     normalization: CIFAR_NORMALIZATION,
-  };
+  });
 }
 
 function concatenate(parts: readonly CifarPart[]): CifarPart {

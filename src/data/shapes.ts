@@ -9,7 +9,7 @@
  */
 import { RequestError } from '../errors.js';
 import { RandomStream } from '../random/index.js';
-import type { ImageDataset, Normalization, Split } from './dataset.js';
+import { imageDataset, type ImageDataset, type Normalization, type Split } from './dataset.js';
 import { OUTLINES, segmentDistance, type Outline } from './shape-outlines.js';
 
 /** Which shapes to make. */
@@ -38,7 +38,7 @@ type Color = readonly [red: number, green: number, blue: number];
  * Makes the data set. Image i depends only on (seed, split, i), so a smaller set is the beginning of a
  * larger one, and each ten images in a row hold every class once.
  *
- * @returns images [size, 3, 32, 32] and masks [size, 32, 32]
+ * @returns images [size, 3, 32, 32] and masks [size, 32, 32]: 0 where there is no object, else its label + 1
  * @throws RequestError for a size that is not a whole number from 1 to 100000, or a wrong seed
  */
 export function makeShapes({ size, seed = 0, split = 'train' }: ShapesOptions): ImageDataset {
@@ -69,9 +69,10 @@ export function makeShapes({ size, seed = 0, split = 'train' }: ShapesOptions): 
     canvas.copyTo(
       images.subarray(index * 3 * PLANE, (index + 1) * 3 * PLANE),
       masks.subarray(index * PLANE, (index + 1) * PLANE),
+      label + 1,
     );
   }
-  return {
+  return imageDataset({
     name: 'shapes',
     split,
     classes,
@@ -82,7 +83,7 @@ export function makeShapes({ size, seed = 0, split = 'train' }: ShapesOptions): 
     labels,
     masks,
     normalization: SHAPES_NORMALIZATION,
-  };
+  });
 }
 
 /** One image in the making: colours from 0 to 1, and how far each pixel is covered by what is drawn. */
@@ -141,12 +142,12 @@ class Canvas {
   }
 
   /** The finished image in bytes, and the mask: where the thing drawn last covers at least half. */
-  copyTo(image: Uint8Array, mask: Uint8Array): void {
+  copyTo(image: Uint8Array, mask: Uint8Array, pixelClass: number): void {
     for (let at = 0; at < 3 * PLANE; at++) {
       const value = Math.min(1, Math.max(0, this.pixels[at] ?? 0));
       image[at] = Math.floor(value * 255 + 0.5);
     }
-    for (let at = 0; at < PLANE; at++) mask[at] = (this.cover[at] ?? 0) >= 0.5 ? 1 : 0;
+    for (let at = 0; at < PLANE; at++) mask[at] = (this.cover[at] ?? 0) >= 0.5 ? pixelClass : 0;
   }
 }
 

@@ -137,6 +137,17 @@ describe('the verdict', () => {
     ).toEqual(['better', 'worse', 'no significant difference']);
   });
 
+  test('is better for a lower value where lower is better, with the same numbers', () => {
+    const differences = [shifted(2, 2.1, 1.9, 2), shifted(-2, -2.1, -1.9, -2)].map((values) =>
+      pairedDifference(values, baseline),
+    );
+    const lower = judge(differences, 'lower');
+    expect(lower.map(({ verdict }) => verdict)).toEqual(['worse', 'better']);
+    expect(lower.map(({ p, adjustedP }) => [p, adjustedP])).toEqual(
+      judge(differences).map(({ p, adjustedP }) => [p, adjustedP]),
+    );
+  });
+
   test('is that of the adjusted p-value: what passes alone may not pass among several', () => {
     // Differences 1, 2, 3, 4: t = 3.873 with 3 degrees, p = 0.0305; times two it is above 0.05.
     const lucky = shifted(1, 2, 3, 4);

@@ -6,6 +6,7 @@
  * how large the difference may be. Several mechanisms against one baseline are several tests; Holm's
  * step-down (Holm 1979) keeps the chance of even one false "better" or "worse" below 5 %.
  */
+import type { Primary } from '../tasks/task.js';
 import { criticalT, twoSidedP } from './student.js';
 
 /** Level of all intervals; a verdict needs an adjusted p-value below 1 - LEVEL. */
@@ -105,20 +106,30 @@ export function holm(pValues: readonly number[]): number[] {
   return adjusted;
 }
 
-/** Adjusts the p-values of differences that were tested together, and says what each comes to. */
-export function judge(differences: readonly PairedDifference[]): JudgedDifference[] {
+/**
+ * Adjusts the p-values of differences that were tested together, and says what each comes to.
+ * @param better whether higher or lower values of the figure are better
+ */
+export function judge(
+  differences: readonly PairedDifference[],
+  better: Primary['better'] = 'higher',
+): JudgedDifference[] {
   // A comparison of two seeds or more was meant as a test even where none could be made: it counts.
   const places = differences.flatMap(({ n }, place) => (n >= 2 ? [place] : []));
   const adjusted = holm(places.map((place) => differences[place]?.p ?? 1));
   return differences.map((difference, place) => {
     const adjustedP = difference.p === null ? null : (adjusted[places.indexOf(place)] ?? null);
-    return { ...difference, adjustedP, verdict: verdictOf(difference, adjustedP) };
+    return { ...difference, adjustedP, verdict: verdictOf(difference, adjustedP, better) };
   });
 }
 
-function verdictOf({ n, mean }: PairedDifference, adjustedP: number | null): Verdict {
+function verdictOf(
+  { n, mean }: PairedDifference,
+  adjustedP: number | null,
+  better: Primary['better'],
+): Verdict {
   if (n === 0 || mean === null) return 'no runs to compare';
   if (n === 1) return 'one seed: no statement';
   if (adjustedP === null || adjustedP >= 1 - LEVEL) return 'no significant difference';
-  return mean > 0 ? 'better' : 'worse';
+  return mean > 0 === (better === 'higher') ? 'better' : 'worse';
 }

@@ -1,4 +1,5 @@
 /** What `fovea explain` shows besides the maps: bars of gates, and a page with everything on it. */
+import { classColor } from './class-colors.js';
 import type { Explanation } from './explanation.js';
 
 type Gate = Explanation['gates'][number];
@@ -44,15 +45,14 @@ ${bars.join('\n')}
 
 /** A page that shows an explanation's pictures beside each other, to be opened from its folder. */
 export function explanationPage(explanation: Explanation, title: string): string {
-  const { images, maps, gates, localisation } = explanation;
-  const sections = images.map(({ file, label, class: known, predicted, probability }, i) => {
-    const verdict = `${predicted} ${(100 * probability).toFixed(1)} %`;
-    const truth =
-      known === '' ? '' : `<br>${known === predicted ? '' : 'really '}${escaped(known)}`;
-    const own = maps.filter(({ image }) => image === i);
+  const { images, maps, masks = [], mask_classes: classes, gates, localisation } = explanation;
+  const sections = images.map(({ label, ...image }, i) => {
+    const ownMasks = masks.filter((mask) => mask.image === i);
+    const own = maps.filter((map) => map.image === i);
     return `<h2>${escaped(label)}</h2>
 <div class="row">
-${figure(file, `<b>${escaped(verdict)}</b>${truth}`)}
+${figure(image.file, verdict(image))}
+${ownMasks.map(({ kind, file }) => figure(file, `${kind} mask`)).join('\n')}
 ${own.map((map) => figure(map.file, mapCaption(map))).join('\n')}
 </div>`;
   });
@@ -71,15 +71,37 @@ figure img{width:100%;display:block}
 figcaption{font-size:.75rem;overflow-wrap:anywhere}
 table{border-collapse:collapse}td,th{padding:.15rem .75rem .15rem 0;text-align:right}
 td:first-child,th:first-child{text-align:left}
+.legend span{margin-right:1rem;white-space:nowrap}.legend i{display:inline-block;width:.8em;height:.8em;margin-right:.3em;outline:1px solid #8888}
 .gates img{width:100%;max-width:40rem;display:block}
 </style>
 <h1>${escaped(title)}</h1>
 <p>Each map is drawn over its image in grey, from black (its smallest value) over red to pale yellow (its largest); both stand below it. A frame marks the place whose attention is shown.</p>
+${classes ? legend(classes) : ''}
 ${sections.join('\n')}
 ${localisation ? scoreTable(localisation) : ''}
 ${gates.length > 0 ? `<h2>Channel gates</h2><div class="gates">${gates.map(({ file, module, name }) => (file === undefined ? '' : `<img src="${escaped(file)}" alt="${escaped(`${module}.${name}`)}">`)).join('\n')}</div>` : ''}
 </html>
 `;
+}
+
+/** What the model says of an image, and what is true of it. */
+function verdict({
+  class: known,
+  predicted,
+  probability,
+}: Omit<Explanation['images'][number], 'label' | 'file'>): string {
+  const truth = escaped(known);
+  if (predicted === '') return truth;
+  const said = `${predicted}${probability === undefined ? '' : ` ${(100 * probability).toFixed(1)} %`}`;
+  return `<b>${escaped(said)}</b>${known === '' ? '' : `<br>${known === predicted ? '' : 'really '}${truth}`}`;
+}
+
+/** Which colour of a mask is which class. */
+function legend(classes: readonly string[]): string {
+  const entries = classes.map(
+    (name, k) => `<span><i style="background:${classColor(k)}"></i>${escaped(name)}</span>`,
+  );
+  return `<p class="legend">${entries.join('\n')}</p>`;
 }
 
 function mapCaption({ module, name, kind, query, scale }: Explanation['maps'][number]): string {

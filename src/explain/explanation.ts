@@ -16,15 +16,16 @@ export const explanationSchema = z.object({
   /** The images that were looked at, in order. Files lie beside index.json. */
   images: z.array(
     z.object({
-      /** The image as the network saw it, enlarged (PNG). */
+      /** The whole image (PNG), at its own size unless that is tiny or huge. */
       file,
       /** Which image it is: `shapes 17`, or the name of a file. */
       label: z.string(),
       /** Its class; empty where that is not known. */
       class: z.string(),
+      /** The most probable class; empty of a model that tells no classes of images. */
       predicted: z.string(),
-      /** Softmax of the predicted class's logit. */
-      probability: z.number(),
+      /** Its probability, where there is one. */
+      probability: z.number().optional(),
     }),
   ),
   maps: z.array(
@@ -41,6 +42,20 @@ export const explanationSchema = z.object({
       scale: z.tuple([z.number(), z.number()]),
     }),
   ),
+  /** Of a network that tells the classes of pixels: what it says, and what is true where that is known. */
+  masks: z
+    .array(
+      z.object({
+        /** Place in `images`. */
+        image: z.int(),
+        kind: z.enum(['true', 'predicted']),
+        /** The mask in the colours of its classes (PNG). */
+        file,
+      }),
+    )
+    .optional(),
+  /** Names of the classes in these masks, by number. */
+  mask_classes: z.array(z.string()).optional(),
   gates: z.array(
     z.object({
       ...name,

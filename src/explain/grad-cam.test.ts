@@ -19,7 +19,7 @@ import { evaluate } from '../tensor/evaluate.js';
 import { ndarray, type NdArray } from '../tensor/ndarray.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { randomArray } from '../testing/values.js';
-import { floatOutput, modelState, modelValues } from '../training/step.js';
+import { floatOutput } from '../training/step.js';
 import { gradCam, lastFeatureMap } from './grad-cam.js';
 import { resizePlane } from './plane.js';
 
@@ -94,11 +94,11 @@ describe('gradCam', () => {
     const run = await runtime.compile({
       inputs: { images, labels },
       outputs: { logits, cam },
-      state: modelState(net),
+      state: net.stateInputs(),
     });
     const outputs = await run.run(
       { images: Float32Array.from(torch.input.values), labels: Int32Array.from(torch.classes) },
-      await runtime.createState(modelValues(net)),
+      await runtime.createState(net.stateValues()),
     );
     const largest = Math.max(...torch.cam.values);
     floatOutput(outputs, 'logits').forEach((value, i) => {
@@ -122,7 +122,7 @@ describe('gradCam', () => {
     const [maps = ndarray([]), got = ndarray([])] = evaluate([features, cam], feeds);
 
     expect(features.shape).toEqual([2, 16, 2, 2]);
-    const { data: weights } = net.linear.weight;
+    const weights = net.linear?.weight.data ?? [];
     const expected = [2, 0].flatMap((label, b) =>
       [0, 1, 2, 3].map((place) => {
         const terms = Array.from(

@@ -36,25 +36,35 @@ export function gradCam(logits: Tensor, features: Tensor, classes: Tensor): Tens
   return slope.mean([2, 3], { keepDims: true }).mul(features).sum(1).relu();
 }
 
+/** Ops that may put anything at a place: behind them four axes need not be images, channels, rows and columns. */
+const REARRANGING: ReadonlySet<string> = new Set(['reshape', 'transpose', 'matmul']);
+
 /**
  * The last feature map [B, C, H, W] with more than one place that the logits depend on: what Grad-CAM
- * looks at, since there the features are the most telling and places are still kept apart.
+ * looks at, since there the features are the most telling and places are still kept apart. Four axes alone make
+ * no map: the heads of a transformer's attention have as many.
  *
  * @throws RequestError if there is none
  */
 export function lastFeatureMap(logits: Tensor): Tensor {
-  const maps = topologicalOrder([logits]).filter(
-    ({ op, shape, rank }) =>
-      rank === 4 &&
-      op.name !== 'input' &&
-      op.name !== 'constant' &&
-      (shape[2] ?? 1) * (shape[3] ?? 1) > 1,
+  const last = findFeatureMap(logits);
+  if (last !== undefined) return last;
+  throw new RequestError(
+    'The network has no feature map of more than one place, so there is nothing that Grad-CAM could show.',
   );
-  const last = maps.at(-1);
-  if (last === undefined) {
-    throw new RequestError(
-      'The network has no feature map of more than one place, so there is nothing that Grad-CAM could show.',
-    );
+}
+
+/** The same; undefined if there is none. */
+export function findFeatureMap(logits: Tensor): Tensor | undefined {
+  const maps = new Set<Tensor>();
+  let last: Tensor | undefined;
+  for (const tensor of topologicalOrder([logits])) {
+    const { op, rank, inputs, shape } = tensor;
+    const given = op.name === 'input';
+    if (rank !== 4 || REARRANGING.has(op.name)) continue;
+    if (!given && !inputs.some((one) => maps.has(one))) continue;
+    maps.add(tensor);
+    if (!given && (shape[2] ?? 1) * (shape[3] ?? 1) > 1) last = tensor;
   }
   return last;
 }

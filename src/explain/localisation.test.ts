@@ -20,7 +20,8 @@ describe('localise', () => {
   it('gives 1 to a map that is the mask, for every kind of shape', () => {
     const { masks = new Uint8Array() } = makeShapes({ size: 10, split: 'val' });
     for (let i = 0; i < 10; i++) {
-      const shape = { height: 32, width: 32, data: masks.subarray(i * 1024, (i + 1) * 1024) };
+      const data = masks.subarray(i * 1024, (i + 1) * 1024).map(Math.sign);
+      const shape = { height: 32, width: 32, data };
       const covered = shape.data.reduce((total, value) => total + value, 0) / 1024;
       expect(localise(shape, shape)).toEqual({ pointing: 1, energy: 1, share: covered });
     }

@@ -1,13 +1,17 @@
 /** Whether a network's maps find the object: the localisation scores of a run. */
-import { size, type ImageDataset } from '../data/dataset.js';
+import { IGNORED, type Dataset } from '../data/dataset.js';
+import { fitted } from '../data/fitted.js';
 import { RequestError } from '../errors.js';
 import { localise } from './localisation.js';
-import type { Layer } from '../nn/module.js';
+import type { Module } from '../nn/module.js';
 import type { Runtime } from '../runtime/runtime.js';
+import type { Task } from '../tasks/task.js';
 import type { LocalisationScore } from './explanation.js';
 import { look } from './look.js';
 
 export interface LocaliseOptions {
+  /** What the model does. */
+  readonly task: Task;
   /** So many images, the first of the data set. Default 200, or all if there are fewer. */
   readonly images?: number;
   /** Maps by name, as for pictures. Default all. */
@@ -15,7 +19,7 @@ export interface LocaliseOptions {
 }
 
 /**
- * Scores Grad-CAM (asked about each image's own class), every spatial map and every attention over places
+ * Scores Grad-CAM (where it is defined, asked about each image's own class), every spatial map and every attention over places
  * (the mean of its rows: how much each place is looked at) against the masks of a data set, and averages
  * over its images.
  *
@@ -23,38 +27,50 @@ export interface LocaliseOptions {
  */
 export async function localiseRun(
   runtime: Runtime,
-  model: Layer,
-  dataset: ImageDataset,
-  { images = 200, layers }: LocaliseOptions = {},
+  model: Module,
+  dataset: Dataset,
+  { task, images = 200, layers }: LocaliseOptions,
 ): Promise<LocalisationScore[]> {
-  const { masks, height, width, name } = dataset;
-  if (masks === undefined) {
+  const { pixelClasses, height, width, name } = dataset;
+  if (pixelClasses === undefined) {
     throw new RequestError(
-      `${name} does not say where its objects are, so nothing can be scored. The data set 'shapes' does.`,
+      `${name} does not say where its objects are, so nothing can be scored. The data set 'shapes' does, and folders with masks do.`,
     );
   }
-  const indices = Array.from({ length: Math.min(images, size(dataset)) }, (_, i) => i);
-  const { maps, rows } = await look(runtime, model, dataset, indices, {
+  const indices = Array.from({ length: Math.min(images, dataset.size) }, (_, i) => i);
+  const hasLabels = Object.values(task.inputs).some(({ from }) => from === 'label');
+  const { maps, images: looks } = look(runtime, model, dataset, indices, {
+    task,
     queries: 'mean',
-    about: 'label',
+    about: hasLabels ? 'label' : 'prediction',
     ...(layers && { layers }),
   });
-  const area = height * width;
-  return maps.map(({ module, name, kind, size: sides, output }) => {
-    const scores = rows(output).map((data, i) => {
-      const mask = masks.subarray(i * area, (i + 1) * area);
-      return localise({ ...sides, data }, { height, width, data: mask });
-    });
-    const mean = (of: 'pointing' | 'energy' | 'share'): number =>
-      scores.reduce((total, score) => total + score[of], 0) / scores.length;
-    return {
-      module,
-      name,
-      kind,
-      images: scores.length,
-      pointing: mean('pointing'),
-      energy: mean('energy'),
-      share: mean('share'),
-    };
-  });
+  const sums = maps.map(() => ({ pointing: 0, energy: 0, share: 0 }));
+  for await (const { index, valuesOf } of looks) {
+    const { mask } = fitted(await dataset.example(index), dataset);
+    const object = { height, width, data: objectOf(mask) };
+    for (const [i, map] of maps.entries()) {
+      const score = localise({ ...map.size, data: valuesOf(map) }, object);
+      const sum = sums[i];
+      if (sum === undefined) continue;
+      sum.pointing += score.pointing;
+      sum.energy += score.energy;
+      sum.share += score.share;
+    }
+  }
+  const count = indices.length;
+  return maps.map(({ module, name: own, kind }, i) => ({
+    module,
+    name: own,
+    kind,
+    images: count,
+    pointing: (sums[i]?.pointing ?? NaN) / count,
+    energy: (sums[i]?.energy ?? NaN) / count,
+    share: (sums[i]?.share ?? NaN) / count,
+  }));
+}
+
+/** 1 where a mask has an object of any class. */
+function objectOf(mask: Uint8Array | undefined): Uint8Array {
+  return Uint8Array.from(mask ?? [], (value) => (value > 0 && value !== IGNORED ? 1 : 0));
 }

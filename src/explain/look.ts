@@ -1,76 +1,91 @@
-/** Running a network on images of a data set to see what it says and where it looks. */
-import { makeBatch } from '../data/batch.js';
-import type { ImageDataset } from '../data/dataset.js';
-import { views, type GateView, type View, type ViewOptions } from './views.js';
-import type { Layer } from '../nn/module.js';
+/** Running a model on images of a data set to see what it says and where it looks. */
+import type { Dataset } from '../data/dataset.js';
+import type { Module } from '../nn/module.js';
+import type { HostTensor } from '../runtime/engine.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { checkTargets } from '../training/check.js';
-import { floatOutput, modelState, modelValues } from '../training/step.js';
+import { Pass } from '../training/pass.js';
+import { PREDICTION } from '../training/step.js';
+import { views, type GateView, type View, type ViewOptions } from './views.js';
 
 /** Images at a time: attention in an early layer takes megabytes for each. */
 const BATCH = 16;
+/** The most values of one batch's images: {@link BATCH} of 3 x 64 x 64. */
+const MOST_VALUES = BATCH * 3 * 64 * 64;
 
-/** What was seen in some images. */
-export interface Looked {
+/** What a model said of one image, and where it looked. */
+export interface Look {
+  /** Its place in the data set. */
+  readonly index: number;
+  /** What the task predicts, by name, without the batch's axis. */
+  readonly predictions: Readonly<Record<string, HostTensor>>;
+  /** What a view's output holds of this image: [H W] of a map, [C] of a gate. */
+  readonly valuesOf: (view: View | GateView) => Float32Array;
+}
+
+/** What a model shows, and of which images. */
+export interface Looking {
   readonly maps: readonly View[];
   readonly gates: readonly GateView[];
-  /** An output of the graph, `logits` or a view's, for each image in the order of the indices. */
-  readonly rows: (output: string) => readonly Float32Array[];
+  /** One image after the other, in the order of the indices; to be gone through once. */
+  readonly images: AsyncIterable<Look>;
 }
 
 /**
  * Looks at images of a data set.
  *
  * @param indices places in the data set
- * @param about 'label': Grad-CAM asks about each image's own class, else about the predicted one
- * @throws RequestError if it is to ask about a label that is no class of the model's
+ * @param options `about`: 'label': Grad-CAM asks about each image's own class, else about the predicted one
+ * @throws RequestError for layers or queries that there are not, and if it is to ask about a label that is
+ *   no class of the model's
  */
-export async function look(
+export function look(
   runtime: Runtime,
-  model: Layer,
-  dataset: ImageDataset,
+  model: Module,
+  dataset: Dataset,
   indices: readonly number[],
-  options: Omit<ViewOptions, 'batchSize' | 'imageShape'>,
-): Promise<Looked> {
+  options: Omit<ViewOptions, 'batchSize' | 'data'>,
+): Looking {
   const { channels, height, width } = dataset;
-  const batchSize = Math.min(BATCH, indices.length);
-  const { graph, maps, gates } = views(model, {
-    ...options,
-    batchSize,
-    imageShape: [channels, height, width],
-  });
-  if ('labels' in graph.inputs) checkTargets(dataset, graph.outputs['logits']?.shape[1] ?? 0);
-  const run = await runtime.compile(
-    { ...graph, state: modelState(model) },
-    { name: 'explanation' },
-  );
-  const state = await runtime.createState(modelValues(model));
-  const rows = new Map<string, Float32Array[]>();
-  try {
-    const images = new Float32Array(batchSize * channels * height * width);
-    const labels = new Int32Array(batchSize);
-    for (let first = 0; first < indices.length; first += batchSize) {
-      // The last batch is filled up with its last image, and the filling is not kept.
-      const chosen = Array.from(
-        { length: batchSize },
-        (_, i) => indices[Math.min(first + i, indices.length - 1)] ?? 0,
-      );
-      makeBatch(dataset, chosen, { images, labels });
-      const feeds = 'labels' in graph.inputs ? { images, labels } : { images };
-      const outputs = await run.run(feeds, state);
-      for (const name of Object.keys(graph.outputs)) {
-        const values = floatOutput(outputs, name);
-        const length = values.length / batchSize;
-        const kept = rows.get(name) ?? [];
-        for (let i = 0; i < Math.min(batchSize, indices.length - first); i++) {
-          kept.push(values.slice(i * length, (i + 1) * length));
+  const room = Math.max(1, Math.floor(MOST_VALUES / (channels * height * width)));
+  const batchSize = Math.min(BATCH, room, indices.length);
+  const viewsOf = (size: number) => views(model, { ...options, data: dataset, batchSize: size });
+  const { maps, gates, graph, output } = viewsOf(batchSize);
+  const { task } = options;
+  if (options.about === 'label') task.check(dataset, output);
+  async function* images(): AsyncGenerator<Look, void, undefined> {
+    const pass = new Pass(
+      runtime,
+      dataset,
+      (size) => ({ ...viewsOf(size).graph, state: model.stateInputs() }),
+      task.inputs,
+      batchSize,
+      'explanation',
+    );
+    const state = await runtime.createState(model.stateValues());
+    try {
+      for await (const { batch, outputs } of pass.run(state, Uint32Array.from(indices))) {
+        const count = batch.indices.length;
+        for (const [i, index] of batch.indices.entries()) {
+          const rowOf = (name: string): HostTensor => {
+            const whole = outputs[name];
+            const length = (whole?.data.length ?? 0) / count;
+            const data = whole?.data.slice(i * length, (i + 1) * length) ?? new Float32Array();
+            return { dtype: whole?.dtype ?? 'float32', shape: whole?.shape.slice(1) ?? [], data };
+          };
+          const predictions = Object.keys(graph.outputs)
+            .filter((name) => name.startsWith(PREDICTION))
+            .map((name) => [name.slice(PREDICTION.length), rowOf(name)] as const);
+          yield {
+            index,
+            predictions: Object.fromEntries(predictions),
+            valuesOf: ({ output }) => rowOf(output).data as Float32Array,
+          };
         }
-        rows.set(name, kept);
       }
+    } finally {
+      await state.dispose();
+      await pass.dispose();
     }
-  } finally {
-    await state.dispose();
-    await run.dispose();
   }
-  return { maps, gates, rows: (output) => rows.get(output) ?? [] };
+  return { maps, gates, images: images() };
 }

@@ -1,4 +1,5 @@
 /** Pictures of images with maps laid over them, as plain pixels. */
+import { resizePixels } from '../data/resize.js';
 import { inferno, type Rgb } from './inferno.js';
 import { rangeOf, resizePlane, type Plane } from './plane.js';
 import type { Cell } from './views.js';
@@ -29,12 +30,24 @@ const OPACITY = 0.65;
  */
 export function enlargeImage({ data, channels, height, width }: ImageBytes, least = 192): Picture {
   const factor = Math.max(1, Math.ceil(least / Math.max(height, width)));
+  // One channel is grey, and of two the second is no colour either.
+  const colors = channels < 3 ? 1 : 3;
   return paint(width * factor, height * factor, (x, y) => {
     const at = Math.floor(y / factor) * width + Math.floor(x / factor);
-    const channel = (c: number): number =>
-      data[Math.min(c, channels - 1) * height * width + at] ?? 0;
+    const channel = (c: number): number => data[Math.min(c, colors - 1) * height * width + at] ?? 0;
     return [channel(0), channel(1), channel(2)];
   });
+}
+
+/** The longer side of a drawn picture has at most so many pixels. */
+const LARGEST_SIDE = 1024;
+
+/** A whole image to draw maps over: at its own size, enlarged if it is tiny and made smaller if it is huge. */
+export function drawable(image: ImageBytes): Picture {
+  const scale = LARGEST_SIDE / Math.max(image.height, image.width);
+  if (scale >= 1) return enlargeImage(image);
+  const side = (pixels: number): number => Math.max(1, Math.round(pixels * scale));
+  return enlargeImage(resizePixels(image, side(image.height), side(image.width)));
 }
 
 /**

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { createModel, type ModelOptions } from '../models/index.js';
+import type { DataInfo } from '../data/dataset.js';
+import {
+  createModel,
+  ProjectedEncoder,
+  segmentationNet,
+  type ModelOptions,
+} from '../models/index.js';
 import { Flatten, Linear, Module, Sequential } from '../nn/index.js';
 import { SaganAttention } from '../attention/index.js';
 import { evaluate } from '../tensor/evaluate.js';
@@ -7,6 +13,8 @@ import { ndarray, type NdArray } from '../tensor/ndarray.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { randomArray } from '../testing/values.js';
 import { runModule } from '../testing/run-in-float64.js';
+import { classification, contrastive, segmentation, type Task } from '../tasks/index.js';
+import { imagesLike } from '../testing/data-info.js';
 import { views, type ViewOptions } from './views.js';
 
 /** Attention over 2 x 3 places, and a head: the smallest network that has rows to show. */
@@ -24,7 +32,12 @@ const x = randomArray([2, 4, 2, 3], 1);
 /** Views of the network above, and their values in float64. */
 function look(options: Pick<ViewOptions, 'queries' | 'about'>, labels = [0, 0]) {
   const net = new Attentive().initialize(5);
-  const made = views(net, { batchSize: 2, imageShape: [4, 2, 3], ...options });
+  const made = views(net, {
+    task: classification(),
+    data: imagesLike([4, 2, 3], 3),
+    batchSize: 2,
+    ...options,
+  });
   const { inputs, outputs } = made.graph;
   const feeds = new Map<Tensor, NdArray>();
   for (const [, { tensor, shape, data }] of net.namedParameters()) {
@@ -82,9 +95,9 @@ describe('views', () => {
 
   it('asks Grad-CAM about the predicted class, or about the given one', () => {
     const predicted = look({ queries: 'mean', about: 'prediction' });
-    const logits = predicted.valueOf('logits');
+    const probabilities = predicted.valueOf('prediction.probabilities');
     const best = [0, 3].map((at) => {
-      const own = logits.slice(at, at + 3);
+      const own = probabilities.slice(at, at + 3);
       return own.indexOf(Math.max(...own));
     });
     const cam = ({ maps, valueOf }: ReturnType<typeof look>) => valueOf(maps[0]?.output ?? '');
@@ -96,8 +109,9 @@ describe('views', () => {
 
   const modules = (options: ModelOptions, layers: string[]) => {
     const { maps, gates } = views(createModel('resnet20', options), {
+      task: classification(),
+      data: imagesLike([3, 32, 32]),
       batchSize: 1,
-      imageShape: [3, 32, 32],
       queries: 'mean',
       about: 'prediction',
       layers,
@@ -137,4 +151,41 @@ describe('views', () => {
       expect(() => look({ queries: [query], about: 'prediction' })).toThrow(/no place of an image/);
     },
   );
+
+  const kinds = (model: Module, task: Task, data: DataInfo) => {
+    const made = views(model, { task, data, batchSize: 2, queries: 'mean', about: 'prediction' });
+    return {
+      inputs: Object.keys(made.graph.inputs),
+      predictions: Object.entries(made.graph.outputs)
+        .filter(([name]) => name.startsWith('prediction.'))
+        .map(([name, { shape }]) => `${name} ${shape.join('x')}`),
+      maps: [...new Set(made.maps.map(({ kind }) => kind))],
+    };
+  };
+
+  it('asks a segmentation network for masks, and has no Grad-CAM of it', () => {
+    const encoder = createModel('resnet20', { classes: 0, attention: 'cbam' });
+    const model = segmentationNet({ encoder, classes: 4, head: 'danet-head' });
+    const data = { ...imagesLike([3, 32, 32]), pixelClasses: ['0', '1', '2', '3'] };
+    expect(kinds(model, segmentation(), data)).toEqual({
+      inputs: ['images'],
+      predictions: ['prediction.classes 2x32x32'],
+      maps: ['spatial', 'attention-row'],
+    });
+  });
+
+  it('asks a contrastive network for the features of one view', () => {
+    const encoder = createModel('resnet20', { classes: 0, attention: 'cbam' });
+    const seen = kinds(new ProjectedEncoder(encoder), contrastive(), imagesLike([3, 32, 32]));
+    expect(seen).toEqual({
+      inputs: ['first'],
+      predictions: ['prediction.features 2x64'],
+      maps: ['spatial'],
+    });
+  });
+
+  it('shows of a transformer how its patches look at each other, and no Grad-CAM of its heads', () => {
+    const vit = createModel('simple-vit', { classes: 10 });
+    expect(kinds(vit, classification(), imagesLike([3, 32, 32])).maps).toEqual(['attention-row']);
+  });
 });

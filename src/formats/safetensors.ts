@@ -75,7 +75,7 @@ export function readSafetensors(bytes: Uint8Array, file = 'safetensors'): Safete
 export function writeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array<ArrayBuffer> {
+): Uint8Array {
   const sorted = [...tensors].sort(
     ([nameA, a], [nameB, b]) =>
       DTYPES.indexOf(a.dtype) - DTYPES.indexOf(b.dtype) || compareText(nameA, nameB),

@@ -14,7 +14,7 @@ export const UNSEALED: Readonly<Record<string, string>> = { [KEY]: '0'.repeat(64
  * Puts the checksum into a file that was written with {@link UNSEALED} among its metadata.
  * @param file changed in place
  */
-export async function seal(file: Uint8Array<ArrayBuffer>): Promise<void> {
+export async function seal(file: Uint8Array): Promise<void> {
   const digits = digitsOf(file);
   if (digits === undefined) throw new FoveaError('The file was written without room for a seal.');
   new TextEncoder().encodeInto(await checksum(file), digits);
@@ -33,8 +33,10 @@ export async function isIntact(file: Uint8Array): Promise<boolean | undefined> {
   return (await checksum(blank)) === expected;
 }
 
-async function checksum(file: Uint8Array<ArrayBuffer>): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', file));
+async function checksum(file: Uint8Array): Promise<string> {
+  const hash = new Uint8Array(
+    await crypto.subtle.digest('SHA-256', file as Uint8Array<ArrayBuffer>),
+  );
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 

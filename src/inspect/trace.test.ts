@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { attention, Cbam, SimpleVit, SqueezeExcite } from '../attention/index.js';
 import { Module, type Layer } from '../nn/module.js';
 import { Conv2d, ReLU, Sequential } from '../nn/index.js';
+import { constant } from '../ops/index.js';
 import { createRuntime } from '../runtime/node/create.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { runModule } from '../testing/run-in-float64.js';
@@ -17,11 +18,33 @@ class Twice extends Module {
     const pooled = [x.globalAvgPool(), x.globalMaxPool()];
     const [a, b] = pooled.map((one) => this.shared.forward(one));
     if (a === undefined || b === undefined) return x;
-    return x.mul(this.expose('gate', a.add(b).sigmoid()));
+    return x.mul(this.expose.channel(a.add(b).sigmoid(), 'gate'));
+  }
+}
+
+/** Products with constant matrices, of which one only resizes. */
+class Products extends Module {
+  override forward(x: Tensor): Tensor {
+    const resized = x.interpolate({ size: [6, 3], mode: 'bilinear' });
+    const averaged = resized.adaptiveAvgPool([4, 3]);
+    const rotation = constant([0, 1, 0, 0, 0, 1, 1, 0, 0], [3, 3]);
+    return averaged.matmul(rotation).slice(2, 0, 2).softmax(1);
   }
 }
 
 describe('traceSteps', () => {
+  it('tells a resize from other products with constants, by what the constants are for', () => {
+    const steps = traceSteps(traceForward(new Products(), [[1, 4, 3, 3]]));
+    const words = steps.flatMap(({ what }) => what).filter((word) => word !== 'reshape');
+    expect(words).toEqual([
+      'resize',
+      'average',
+      'matmul',
+      'slice 0:2 of axis 2',
+      'softmax over axis 1',
+    ]);
+  });
+
   it('tells operations and calls of parts in their order, with shapes and what is exposed', () => {
     const steps = traceSteps(traceForward(new SqueezeExcite(32), [[2, 32, 6, 5]]));
     expect(steps).toEqual([
@@ -72,7 +95,7 @@ describe('traceSteps', () => {
   it.each(attention.list().map((entry) => [entry.id, entry] as const))(
     '%s: the last step is the output, and every step works on what came before',
     (id, entry) => {
-      const module = attention.create(id, 64, entry.optionsFor(8, 8));
+      const module = attention.get(id).create(64, entry.optionsFor(8, 8));
       const shapes = Array.from({ length: entry.inputs }, () => [2, 64, 8, 8]);
       const trace = traceForward(module, shapes);
       const steps = traceSteps(trace);

@@ -3,7 +3,8 @@ import { record } from '../nn/context.js';
 import { ModuleList } from '../nn/layers/container.js';
 import type { Module } from '../nn/module.js';
 import { forwardOf } from '../nn/outputs.js';
-import { input } from '../ops/index.js';
+import { sliceOp } from '../ops/indexing.js';
+import { constantOp, input, inputOp } from '../ops/leaf.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { topologicalOrder } from '../tensor/walk.js';
@@ -56,7 +57,7 @@ interface Unit {
  */
 export function traceSteps(trace: Trace, path = ''): TraceStep[] {
   const nodes = topologicalOrder(trace.outputs).filter(
-    ({ op, scope }) => !['input', 'constant'].includes(op.name) && isInside(scope, path),
+    (node) => !isLeaf(node) && isInside(node.scope, path),
   );
   const parts = calledParts(trace.module, path);
   const exposedAs = new Map([...trace.exposed].map(([name, tensor]) => [tensor, name]));
@@ -65,7 +66,7 @@ export function traceSteps(trace: Trace, path = ''): TraceStep[] {
   const numberOf = new Map(units.map((unit, i) => [unit, i + 1]));
   const nameOf = leafNames(trace);
   const outside = [...new Set(nodes.flatMap(({ inputs }) => inputs))].filter(
-    (source) => !unitOf.has(source) && !nameOf.has(source) && source.op.name !== 'constant',
+    (source) => !unitOf.has(source) && !nameOf.has(source) && !isConstant(source),
   );
   const outsideName = (source: Tensor) =>
     outside.length === 1 ? 'x' : `x${outside.indexOf(source) + 1}`;
@@ -75,7 +76,7 @@ export function traceSteps(trace: Trace, path = ''): TraceStep[] {
     const last = unit.nodes.at(-1);
     const sources = unit.nodes
       .flatMap(({ inputs }) => inputs)
-      .filter((source) => !own.has(source) && source.op.name !== 'constant');
+      .filter((source) => !own.has(source) && !isConstant(source));
     const from = sources.flatMap((source): (number | string)[] => {
       const before = unitOf.get(source);
       if (before !== undefined) return [numberOf.get(before) ?? 0];
@@ -96,6 +97,9 @@ export function traceSteps(trace: Trace, path = ''): TraceStep[] {
     };
   });
 }
+
+const isConstant = (node: Tensor) => constantOp.read(node) !== undefined;
+const isLeaf = (node: Tensor) => isConstant(node) || inputOp.read(node) !== undefined;
 
 function isInside(scope: string, path: string): boolean {
   return path === '' || scope === path || scope.startsWith(`${path}.`);
@@ -150,7 +154,7 @@ function mergeChains(units: readonly Unit[], exposed: ReadonlyMap<Tensor, string
   }
   const merged: Unit[] = [];
   for (const unit of units) {
-    const sources = unit.nodes[0]?.inputs.filter(({ op }) => op.name !== 'constant') ?? [];
+    const sources = unit.nodes[0]?.inputs.filter((source) => !isConstant(source)) ?? [];
     const [source] = sources;
     const before = merged.find(({ part, nodes }) => part === null && nodes.at(-1) === source);
     const alone = source && sources.length === 1 && consumers.get(source)?.size === 1;
@@ -167,7 +171,10 @@ function mergeChains(units: readonly Unit[], exposed: ReadonlyMap<Tensor, string
 /** What the leaves of the graph are called. */
 function leafNames({ module, inputs }: Trace): Map<Tensor, string> {
   const names = new Map<Tensor, string>();
-  for (const tensor of inputs) names.set(tensor, (tensor.attributes as { name: string }).name);
+  for (const tensor of inputs) {
+    const read = inputOp.read(tensor);
+    if (read !== undefined) names.set(tensor, read.attributes.name);
+  }
   for (const [name, { tensor }] of [...module.namedParameters(), ...module.namedBuffers()]) {
     names.set(tensor, name);
   }
@@ -183,20 +190,25 @@ function classOf(root: Module, path: string): string {
 }
 
 /** An operation in words. */
-function describe({ op: { name }, attributes, inputs }: Tensor): string {
-  const { axis, axes, start, end } = attributes as {
-    readonly axis?: number;
-    readonly axes?: readonly number[];
-    readonly start?: number;
-    readonly end?: number;
-  };
-  const operand = inputs.find(({ op }) => op.name === 'constant');
-  if (name === 'matmul' && operand) return 'resize';
-  if (name === 'slice') return `slice ${start ?? ''}:${end ?? ''} of axis ${axis ?? ''}`;
-  if (axes !== undefined)
+function describe(node: Tensor): string {
+  const { name } = node.op;
+  const slice = sliceOp.read(node);
+  if (slice !== undefined) {
+    const { start, end, axis } = slice.attributes;
+    return `slice ${start}:${end} of axis ${axis}`;
+  }
+  const [operand] = node.inputs.flatMap((source) => constantOp.read(source)?.attributes ?? []);
+  if (operand?.purpose !== undefined) return operand.purpose;
+  const axes = axesOf(node.attributes);
+  if (axes.length > 0)
     return `${name} over ${axes.length === 1 ? 'axis' : 'axes'} ${axes.join(', ')}`;
-  if (axis !== undefined) return `${name} over axis ${axis}`;
-  const { data } = (operand?.attributes ?? {}) as { data?: ArrayLike<number> };
-  const number = data?.length === 1 ? data[0] : undefined;
+  const number = operand?.data.length === 1 ? operand.data[0] : undefined;
   return number === undefined ? name : `${name} ${Number(number.toPrecision(4))}`;
+}
+
+/** The axes that an op works along, as its attributes say, whichever op it is. */
+function axesOf(attributes: object): number[] {
+  const named =
+    'axes' in attributes ? attributes.axes : 'axis' in attributes ? attributes.axis : [];
+  return [named].flat().filter((axis) => typeof axis === 'number');
 }

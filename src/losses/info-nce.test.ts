@@ -39,7 +39,7 @@ function oracle(temperature: number): number {
 }
 
 describe('infoNce', () => {
-  it("with the seed's means agrees with PyTorch: logits, labels, loss and gradient", async () => {
+  it("with document 003's means agrees with PyTorch: logits, labels, loss and gradient", async () => {
     expect(await failures(goldenCase('loss.info_nce'))).toEqual([]);
   });
 

@@ -9,23 +9,23 @@ export interface InfoNceOptions {
   readonly temperature?: number;
   /**
    * 'each' (default): every positive sample against all negative ones, as in the paper. 'means': the
-   * mean of the positive samples against the mean of the negative ones, as in seed 003.
+   * mean of the positive samples against the mean of the negative ones, as in document 003.
    */
   readonly pairing?: 'each' | 'means';
 }
 
-/** What {@link infoNce} returns: a classification in which class 0 is right, and its loss. */
+/** What a contrastive loss comes to: a classification, in which a label names the positive one, and its loss. */
 export interface InfoNceResult {
-  /** The positive one first: [B, 1 + B], or with 'means' [1, 2 K]. */
+  /** Of {@link infoNce} the positive one first: [B, 1 + B], or with 'means' [1, 2 K]. Of ntXent: [2B, 2B]. */
   readonly logits: Tensor;
-  /** Zeros, int32: [B] or [1]. */
+  /** int32, one for each row. Of {@link infoNce} zeros. */
   readonly labels: Tensor;
   /** [] */
   readonly loss: Tensor;
 }
 
 /** A logit for what does not count: its exponential is 0, and it is finite on every device. */
-const NOTHING = -1e30;
+export const NOTHING = -1e30;
 
 /**
  * Contrastive loss InfoNCE. Van den Oord, Li and Vinyals 2018, arXiv 1807.03748.
@@ -35,9 +35,9 @@ const NOTHING = -1e30;
  * Row i of `logits` holds s_i and then the negatives (-1e30 at the places of the positives), so that its
  * softmax is the fraction above; rows of negative samples do not count in the loss.
  *
- * Seed 003 (`info_nce`) instead averages first: logits [mean of the positives, mean of the
+ * Document 003 (`info_nce`) instead averages first: logits [mean of the positives, mean of the
  * negatives], label 0, and their cross-entropy (`pairing: 'means'` here). Without a positive sample,
- * or in the seed's form without a negative one, the loss is NaN.
+ * or in that form without a negative one, the loss is NaN.
  *
  * @param similarities [B, 1] or [B]; with 'means' also [B, K], as K losses side by side in one row
  * @param isPositive int32 [B]: not 0 where a sample is a positive one

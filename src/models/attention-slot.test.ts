@@ -1,24 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import { attention, SqueezeExcite } from '../attention/index.js';
+import { attention, cbamJoint, gatherExcite, SqueezeExcite } from '../attention/index.js';
 import { RequestError } from '../errors.js';
 import { cost } from '../inspect/cost.js';
 import { Module, type Layer } from '../nn/module.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { createModel, listModels } from './registry.js';
+import { createModel, models } from './registry.js';
 import type { AttentionChoice } from '../attention/index.js';
+import type { ModelOptions } from './model.js';
 
-const fitting = attention.list().filter((entry) => attention.fitsSlot(entry));
+const fitting = attention.list().filter(({ fitsSlot }) => fitsSlot);
 const IMAGE = [3, 32, 32] as const;
 
 describe('the attention slot of a network', () => {
-  it.each(listModels().map(({ id }) => id))(
+  const slotted = models.list().filter(({ takesAttention }) => takesAttention);
+  it.each(slotted.map((model) => [model.id, model] as const))(
     'of %s takes every mechanism that fits one, without further options',
-    (model) => {
-      const plain = cost(createModel(model), IMAGE);
-      for (const { id } of fitting) {
-        const { parameters, macs } = cost(createModel(model, { attention: id }), IMAGE);
-        expect(parameters, id).toBeGreaterThan(plain.parameters);
-        expect(macs, id).toBeGreaterThan(plain.macs);
+    (_, model) => {
+      const costOf = (options: ModelOptions) => cost(model.create(options), IMAGE);
+      const plain = costOf({});
+      for (const mechanism of fitting) {
+        const { parameters, macs } = costOf({ attention: mechanism });
+        expect(parameters, mechanism.id).toBeGreaterThan(plain.parameters);
+        expect(macs, mechanism.id).toBeGreaterThan(plain.macs);
       }
     },
   );
@@ -31,13 +34,13 @@ describe('the attention slot of a network', () => {
     expect(shapes.get('layer2.0.attention.reduce.weight')).toEqual([2, 32 + 247, 1, 1]);
     expect(shapes.get('layer3.2.attention.expand.weight')).toEqual([64 + 70, 4, 1, 1]);
     expect(cost(model, [3, 25, 38]).macs).toBeGreaterThan(0);
-    const gather = { id: 'gather-excite', options: { parameters: true } };
+    const gather = gatherExcite.with({ parameters: true });
     const odd = createModel('resnet20', { attention: gather, imageSize: [25, 38] });
     expect(cost(odd, [3, 25, 38]).macs).toBeGreaterThan(0);
   });
 
   it('takes what is given before what follows from the size', () => {
-    const given = { id: 'cbam-joint', options: { positions: 64 } };
+    const given = cbamJoint.with({ positions: 64 });
     const model = createModel('resnet20', { attention: given, stages: [3] });
     expect(cost(model, IMAGE)).toEqual(
       cost(createModel('resnet20', { attention: 'cbam-joint', stages: [3] }), IMAGE),
@@ -89,6 +92,7 @@ describe('the attention slot of a network', () => {
     ['null', null, /must be an id such as 'se', .*, not null/],
     ['a number', 3, /not the number 3/],
     ['an object without an id', { options: {} }, /not an Object/],
+    ['options that are none', { id: 'se', options: null }, /options of the attention 'se' must be/],
     ['an unknown id', 'see', /Unknown attention 'see'\. Did you mean .*'se'/],
     ['a near miss of none', 'nono', /Did you mean 'none'/],
     ['a mechanism of several maps', 'msf', /joins 4 feature maps.*These can: se, eca/],

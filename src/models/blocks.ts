@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor/tensor.js';
 
 /**
  * Where attention stands in a block: on the residual branch before the shortcut is added, as in the
- * attention papers, or between the addition and the last ReLU, where seed 000 marks it.
+ * attention papers, or between the addition and the last ReLU, where document 000 marks it.
  */
 export type Placement = 'before-addition' | 'after-addition';
 
@@ -71,18 +71,25 @@ abstract class ResidualBlock extends Module {
 
   protected join(branch: Tensor, shortcut: Tensor, attention: Layer | undefined): Tensor {
     if (attention === undefined) return branch.add(shortcut).relu();
+    const attended = (map: Tensor) =>
+      outputLike(attention, attention.forward(map), map, 'attention');
     return this.placement === 'before-addition'
-      ? attended(attention, branch).add(shortcut).relu()
-      : attended(attention, branch.add(shortcut)).relu();
+      ? attended(branch).add(shortcut).relu()
+      : attended(branch.add(shortcut)).relu();
   }
 }
 
-/** A map as its attention returns it. One of another shape would broadcast, and not be noticed. */
-function attended(attention: Layer, map: Tensor): Tensor {
-  const result = singleOutput(attention, attention.forward(map));
+/**
+ * What a module of a slot returned, if it has the shape of the map that it was given. Another one
+ * would broadcast, and not be noticed.
+ * @param role what the slot is for, as `attention`
+ * @throws ShapeError for another shape; RequestError for anything but a Tensor
+ */
+export function outputLike(module: Module, returned: unknown, map: Tensor, role: string): Tensor {
+  const result = singleOutput(module, returned);
   if (sameShape(result.shape, map.shape)) return result;
   throw new ShapeError(
-    `The attention ${nameOf(attention)} made ${formatShape(result.shape)} of ${formatShape(map.shape)}: a block's attention must give back a map of the same shape.`,
+    `The ${role} ${nameOf(module)} made ${formatShape(result.shape)} of ${formatShape(map.shape)}: it must give back a map of the same shape.`,
   );
 }
 

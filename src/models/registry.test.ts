@@ -2,10 +2,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { RequestError } from '../errors.js';
 import { record } from '../nn/context.js';
+import type { Layer } from '../nn/module.js';
 import { constant, input } from '../ops/index.js';
 import { evaluate } from '../tensor/evaluate.js';
 import { invertNames, nameMaps, renameState } from '../weights/names.js';
-import { createModel, listModels, PaddedShortcut } from './index.js';
+import { cbamJoint, se } from '../attention/index.js';
+import { Conv2d, Module } from '../nn/index.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { createModel, defineModel, models, PaddedShortcut, type ModelOptions } from './index.js';
 
 const seedShapes = new URL('../../../shared/fixtures/resnet18_full.json', import.meta.url);
 
@@ -21,20 +25,23 @@ describe('createModel', () => {
     expect(buffers.reduce((total, [, { data }]) => total + data.length, 0)).toBe(9_620);
   });
 
-  it.skipIf(!existsSync(seedShapes))("has the seed's state_dict names under its name map", () => {
-    const seed = JSON.parse(readFileSync(seedShapes, 'utf8')) as {
-      parameters: { name: string; shape: number[] }[];
-    };
-    const parameters = new Map(
-      [...createModel('resnet18').namedParameters()].map(([name, { shape }]) => [name, shape]),
-    );
-    const renamed = renameState(parameters, invertNames(nameMaps['seed-000-resnet']));
-    expect(Object.fromEntries(renamed)).toEqual(
-      Object.fromEntries(seed.parameters.map(({ name, shape }) => [name, shape])),
-    );
-  });
+  it.skipIf(!existsSync(seedShapes))(
+    "has the document's state_dict names under its name map",
+    () => {
+      const seed = JSON.parse(readFileSync(seedShapes, 'utf8')) as {
+        parameters: { name: string; shape: number[] }[];
+      };
+      const parameters = new Map(
+        [...createModel('resnet18').namedParameters()].map(([name, { shape }]) => [name, shape]),
+      );
+      const renamed = renameState(parameters, invertNames(nameMaps['seed-000-resnet']));
+      expect(Object.fromEntries(renamed)).toEqual(
+        Object.fromEntries(seed.parameters.map(({ name, shape }) => [name, shape])),
+      );
+    },
+  );
 
-  it.each(Object.entries(PAPER))(
+  it.each(Object.entries(PAPER) as [keyof typeof PAPER, number][])(
     '%s has %d million parameters, as in the paper',
     (id, millions) => {
       const digits = millions < 1 ? 2 : 1;
@@ -65,9 +72,20 @@ describe('createModel', () => {
     expect(names.map(([name]) => name)).toContain('layer2.0.shortcut.0.weight');
   });
 
-  it.each(listModels().map(({ id }) => id))('%s maps images to logits', (id) => {
-    const model = createModel(id, { classes: 7, width: 4 });
-    expect(model.forward(input('x', [2, 3, 32, 32])).shape).toEqual([2, 7]);
+  it.each(models.list().map((model) => [model.id, model] as const))(
+    '%s maps images to logits',
+    (_, model) => {
+      const narrow = model.takesAttention ? { width: 4 } : {};
+      const net = model.create({ classes: 7, ...narrow }) as Layer;
+      expect(net.forward(input('x', [2, 3, 32, 32])).shape).toEqual([2, 7]);
+    },
+  );
+
+  it('takes images of as many channels as are asked for', () => {
+    const net = createModel('resnet20', { channels: 1 });
+    expect(net.conv1.weight.shape).toEqual([16, 1, 3, 3]);
+    expect(net.forward(input('x', [2, 1, 16, 16])).shape).toEqual([2, 10]);
+    expect(() => createModel('resnet20', { channels: 0 })).toThrow(/channels must be a positive/);
   });
 
   it('gives every block its attention, with the channels of that block', () => {
@@ -88,7 +106,7 @@ describe('createModel', () => {
   });
 
   it('fits a mechanism made for one map size into the stage that has it', () => {
-    const attention = { id: 'cbam-joint', options: { positions: 64 } };
+    const attention = cbamJoint.with({ positions: 64 });
     const model = createModel('resnet20', { attention, stages: [3] });
     expect(model.forward(input('x', [2, 3, 32, 32])).shape).toEqual([2, 10]);
   });
@@ -117,8 +135,8 @@ describe('createModel', () => {
   });
 
   it.each([
-    [() => createModel('resnet21'), "Unknown model 'resnet21'. Did you mean 'resnet"],
-    [() => createModel('resnet20', { attention: 'es' }), "Unknown attention 'es'."],
+    [() => createModel('resnet21' as 'resnet20'), "Unknown model 'resnet21'. Did you mean 'resnet"],
+    [() => createModel('resnet20', { attention: 'es' as 'se' }), "Unknown attention 'es'."],
     [
       () => createModel('resnet20', { clases: 10 } as object),
       "The model 'resnet20' has no option 'clases'. Did you mean 'classes'?",
@@ -128,8 +146,8 @@ describe('createModel', () => {
       "Unknown placement 'before'. Did you mean 'before-addition'?",
     ],
     [
-      () => createModel('resnet20', { classes: 0 }),
-      "A ResNet's classes must be a positive integer, not 0.",
+      () => createModel('resnet20', { classes: -1 }),
+      "A ResNet's classes must be 0 or a positive integer, not -1.",
     ],
     [
       () => createModel('resnet20', { attention: 'se', stages: [2, 4] }),
@@ -148,6 +166,73 @@ describe('createModel', () => {
   ])('refuses what it cannot make, and says what to do: %s', (make, message) => {
     expect(make).toThrow(RequestError);
     expect(make).toThrow(message);
+  });
+});
+
+describe('the stages of an attention', () => {
+  const stagesOf = (options: ModelOptions) => {
+    const model = createModel('resnet20', options);
+    const names = [...model.namedParameters()].map(([name]) => name);
+    return [1, 2, 3].filter((n) => names.some((name) => name.startsWith(`layer${n}.0.attention`)));
+  };
+
+  it('may be written with it, in a specification or in a value', () => {
+    expect(stagesOf({ attention: 'cbam:ratio=8@3' })).toEqual([3]);
+    expect(stagesOf({ attention: 'se@1+3' })).toEqual([1, 3]);
+    expect(stagesOf({ attention: se.with({ ratio: 8 }).inStages(2) })).toEqual([2]);
+    expect(stagesOf({ attention: se, stages: [2, 3] })).toEqual([2, 3]);
+    expect(stagesOf({ attention: 'se' })).toEqual([1, 2, 3]);
+  });
+
+  it('are refused where they are said twice, or are not there', () => {
+    expect(() => stagesOf({ attention: 'se@3', stages: [2] })).toThrow(
+      /given twice, as \[2\] and with the attention as \[3\]/,
+    );
+    expect(() => stagesOf({ attention: 'se@4' })).toThrow(/network's 1 to 3, not 4/);
+  });
+});
+
+describe("a model of one's own", () => {
+  class Tiny extends Module {
+    readonly conv: Conv2d;
+    constructor(classes: number, channels: number) {
+      super();
+      this.conv = new Conv2d(channels, classes, 3);
+    }
+    override forward(x: Tensor): Tensor {
+      return this.conv.forward(x).mean([2, 3]);
+    }
+  }
+  const tiny = defineModel({
+    id: 'tiny-of-a-test',
+    title: 'One convolution',
+    create: ({ classes = 10, channels = 3 }: ModelOptions) => new Tiny(classes, channels),
+  });
+
+  it('is a value that makes networks of its own class, drawn by a seed', () => {
+    const net = tiny.create({ classes: 4, channels: 1, seed: 7 });
+    expect(net.conv.path).toBe('conv');
+    expect(net.forward(input('x', [2, 1, 8, 8])).shape).toEqual([2, 4]);
+    const again = tiny.create({ classes: 4, channels: 1, seed: 7 });
+    expect(again.stateDict()).toEqual(net.stateDict());
+    expect(tiny).toMatchObject({ paper: null, year: null, arxiv: null, input: [3, 32, 32] });
+  });
+
+  it('is found by its id once it is registered', () => {
+    expect(models.has(tiny.id)).toBe(false);
+    models.register(tiny);
+    models.register(tiny);
+    expect(models.get(tiny.id)).toBe(tiny);
+    expect(models.list().at(-1)).toBe(tiny);
+    const other = defineModel({ id: 'resnet20', title: 'Mine', create: () => new Tiny(1, 1) });
+    expect(() => models.register(other)).toThrow(/'resnet20' belongs to another model already/);
+  });
+
+  it('refuses attention, if it has no slots for it', () => {
+    expect(() => tiny.create({ attention: 'se' })).toThrow(RequestError);
+    expect(() => tiny.create({ attention: 'se' })).toThrow(/'tiny-of-a-test' has no slots/);
+    expect(() => tiny.create({ stages: [1] })).toThrow(/no slots/);
+    expect(() => tiny.create({ attention: 'none' })).not.toThrow();
   });
 });
 

@@ -1,163 +1,66 @@
-/** The models by name, and the one function that makes them. */
-import { attention, type AttentionChoice } from '../attention/registry.js';
+/** The models by name, and the function that makes them. */
+import { describeValue } from '../describe-value.js';
 import { RequestError } from '../errors.js';
-import { suggestion } from '../suggest.js';
-import type { Placement, Shortcut } from './blocks.js';
-import { ResNet } from './resnet.js';
+import { Registry } from '../registry.js';
+import { Model, type ModelOptions } from './model.js';
+import { resnets } from './resnets.js';
+import { vits } from './vits.js';
 
-/** What a person may choose about a model. */
-export interface ModelOptions {
-  /** Number of classes. Default 10. */
-  readonly classes?: number;
+const builtIn = [...resnets, ...vits] as const;
+
+/** The models that are here from the start, by their ids. */
+export type BuiltInModels = { readonly [One in (typeof builtIn)[number] as One['id']]: One };
+
+/** The id of a model that is here from the start: `resnet20`. */
+export type ModelId = keyof BuiltInModels;
+
+/** The class of the networks that a model makes. */
+export type NetOf<Id extends ModelId> = ReturnType<BuiltInModels[Id]['create']>;
+
+const registry = new Registry<Model>('model', builtIn);
+
+/** The models: `models.get('resnet20').create({ classes: 100 })`. */
+export const models = {
+  /** All models, in the order in which they were added. */
+  list(): readonly Model[] {
+    return registry.list();
+  },
+
+  /** @throws RequestError if there is none of this id; names the nearest ones */
+  get<Id extends string>(id: Id): Id extends ModelId ? BuiltInModels[Id] : Model {
+    // Those that are here from the start are registered first, and no other can take their ids.
+    return registry.get(id) as Id extends ModelId ? BuiltInModels[Id] : Model;
+  },
+
+  has(id: string): boolean {
+    return registry.has(id);
+  },
+
   /**
-   * A mechanism for the attention slot of every block: its id, its id and options, or a function
-   * that makes a module of one's own for so many channels. Default 'none'.
+   * Adds a model of one's own, so that command lines and configurations can name it.
+   * @throws RequestError if another one has its id, and for what defineModel did not make
    */
-  readonly attention?: AttentionChoice;
-  /** Where the slot is in a block. Default 'before-addition'. */
-  readonly placement?: Placement;
-  /** Stages whose blocks have it, counted from 1. Default all. */
-  readonly stages?: readonly number[];
-  /** Channels of the first stage. Default: the model's own. */
-  readonly width?: number;
-  /** How shortcuts change size. Default: the model's own. */
-  readonly shortcut?: Shortcut;
-  /**
-   * Height and width of the images, for attention that is made for maps of one size. Default: those
-   * of the model's `input`.
-   */
-  readonly imageSize?: readonly [number, number];
-  /** Draws the parameters; without it they are drawn with seed 0 when they are first needed. */
-  readonly seed?: number;
-}
-
-/** One model, as `fovea list` shows it. */
-export interface ModelEntry {
-  readonly id: string;
-  readonly title: string;
-  readonly paper: string;
-  readonly year: number;
-  readonly arxiv: string;
-  /** One image that it is made for: C, H, W. */
-  readonly input: readonly [number, number, number];
-  readonly block: 'basic' | 'bottleneck';
-  /** Number of blocks in each stage. */
-  readonly depths: readonly number[];
-  readonly width: number;
-  readonly shortcut: Shortcut;
-}
-
-const he = {
-  paper: 'He, Zhang, Ren and Sun, CVPR 2016',
-  year: 2016,
-  arxiv: '1512.03385',
-  input: [3, 32, 32],
-} as const;
-
-/** The thin ones of the paper's section 4.2: 6n + 2 layers in three stages of 16, 32 and 64 channels. */
-function thin(layers: number): ModelEntry {
-  const n = (layers - 2) / 6;
-  return {
-    id: `resnet${layers}`,
-    title: `ResNet-${layers} for CIFAR`,
-    ...he,
-    block: 'basic',
-    depths: [n, n, n],
-    width: 16,
-    shortcut: 'padding',
-  };
-}
-
-/** The paper's ImageNet networks with a stem for small images: 3x3, stride 1, no max-pool (seed 000). */
-function wide(
-  layers: number,
-  block: 'basic' | 'bottleneck',
-  depths: readonly number[],
-): ModelEntry {
-  return {
-    id: `resnet${layers}`,
-    title: `ResNet-${layers} with a 3x3 stem`,
-    ...he,
-    block,
-    depths,
-    width: 64,
-    shortcut: 'projection',
-  };
-}
-
-const entries: readonly ModelEntry[] = [
-  ...[20, 32, 44, 56, 110].map(thin),
-  wide(18, 'basic', [2, 2, 2, 2]),
-  wide(34, 'basic', [3, 4, 6, 3]),
-  wide(50, 'bottleneck', [3, 4, 6, 3]),
-  wide(101, 'bottleneck', [3, 4, 23, 3]),
-  wide(152, 'bottleneck', [3, 8, 36, 3]),
-];
-
-/** All models. */
-export function listModels(): readonly ModelEntry[] {
-  return entries;
-}
-
-const OPTION_NAMES = [
-  'classes',
-  'attention',
-  'placement',
-  'stages',
-  'width',
-  'shortcut',
-  'imageSize',
-  'seed',
-] as const;
-
-/** The values that an option may have, where they can be listed. */
-const CHOICES: Readonly<Record<string, readonly string[]>> = {
-  placement: ['before-addition', 'after-addition'] satisfies Placement[],
-  shortcut: ['projection', 'padding'] satisfies Shortcut[],
+  register(model: Model): void {
+    const given: unknown = model;
+    if (!(given instanceof Model)) {
+      throw new RequestError(
+        `models.register takes what defineModel makes, not ${describeValue(given)}.`,
+      );
+    }
+    registry.add(model);
+  },
 };
 
 /**
- * Makes a model: `createModel('resnet20', { classes: 100, attention: 'se', seed: 1 })`.
+ * Makes a network: `createModel('resnet20', { classes: 100, attention: 'se', seed: 1 })`. For a name that
+ * is not known before the program runs: `models.get(name).create(..)`.
  * @throws RequestError for an unknown model, attention, option or value; names the nearest ones
  */
-export function createModel(id: string, options: ModelOptions = {}): ResNet {
-  const entry = entries.find((candidate) => candidate.id === id);
-  if (entry === undefined) {
-    const ids = entries.map((candidate) => candidate.id);
-    throw new RequestError(`Unknown model '${id}'. ${suggestion(id, ids)}`);
-  }
-  for (const [name, value] of Object.entries(options)) {
-    if (!OPTION_NAMES.some((known) => known === name)) {
-      throw new RequestError(
-        `The model '${id}' has no option '${name}'. ${suggestion(name, OPTION_NAMES)}`,
-      );
-    }
-    const allowed = CHOICES[name];
-    if (allowed && value !== undefined && !allowed.some((known) => known === value)) {
-      throw new RequestError(`Unknown ${name} '${value}'. ${suggestion(String(value), allowed)}`);
-    }
-  }
-  const { attention: wanted, placement = 'before-addition', stages, classes = 10, seed } = options;
-  const choice = wanted === 'none' ? undefined : wanted;
-  if (stages !== undefined && choice === undefined) {
-    throw new RequestError(
-      `Stages [${stages.join(', ')}] were given for the attention, but no attention. Choose one, or leave the stages out.`,
-    );
-  }
-  const model = new ResNet({
-    block: entry.block,
-    depths: entry.depths,
-    width: options.width ?? entry.width,
-    classes,
-    shortcut: options.shortcut ?? entry.shortcut,
-    placement,
-    ...(stages !== undefined && { stages }),
-    imageSize: options.imageSize ?? [entry.input[1], entry.input[2]],
-    ...(choice !== undefined && {
-      attention: (channels: number, height: number, width: number) =>
-        attention.createLayer(choice, channels, height, width),
-    }),
-  });
-  model.assignPaths();
-  return seed === undefined ? model : model.initialize(seed);
+export function createModel<Id extends ModelId>(
+  id: Id,
+  options?: Parameters<BuiltInModels[Id]['create']>[0],
+): NetOf<Id> {
+  // What is registered under an id is what the type says, which the compiler cannot see.
+  const net: unknown = registry.get(id).create(options as ModelOptions);
+  return net as NetOf<Id>;
 }

@@ -4,6 +4,7 @@ import { Conv2d } from '../nn/layers/conv.js';
 import { Linear } from '../nn/layers/linear.js';
 import { Sequential } from '../nn/layers/container.js';
 import { Module, type Layer } from '../nn/module.js';
+import { suggestion } from '../suggest.js';
 import type { Tensor } from '../tensor/tensor.js';
 import {
   BasicBlock,
@@ -13,13 +14,27 @@ import {
   type Shortcut,
 } from './blocks.js';
 
+/**
+ * What an image meets first. 'cifar': a 3x3 convolution, which keeps the size. 'imagenet': a 7x7
+ * convolution of stride 2 and a 3x3 max-pool of stride 2, which leave a quarter of height and width.
+ */
+export type Stem = 'cifar' | 'imagenet';
+
+const STEMS: readonly Stem[] = ['cifar', 'imagenet'];
+
+/** Options of {@link ResNet}. */
 export interface ResNetOptions {
   readonly block: 'basic' | 'bottleneck';
   /** Number of blocks in each stage. */
   readonly depths: readonly number[];
   /** Channels of the first stage; each further stage has twice as many. */
   readonly width: number;
+  /** Number of classes; 0: no classifier, forward gives the pooled features. */
   readonly classes: number;
+  /** Channels of the images: 1 for grey, 3 for RGB, 4 for RGBA. Default 3. */
+  readonly channels?: number;
+  /** Default 'cifar'. */
+  readonly stem?: Stem;
   readonly shortcut: Shortcut;
   /** Default 'before-addition'. */
   readonly placement?: Placement;
@@ -32,20 +47,28 @@ export interface ResNetOptions {
 }
 
 /**
- * Residual network for images of about 32x32. He, Zhang, Ren and Sun, CVPR 2016, arXiv 1512.03385.
+ * Residual network. He, Zhang, Ren and Sun, CVPR 2016, arXiv 1512.03385.
  *
- *   stem     3x3 convolution, BatchNorm, ReLU     [B, 3, H, W] -> [B, width, H, W]
+ *   stem     convolution, BatchNorm, ReLU, see Stem    [B, channels, H, W] -> [B, width, h, w]
  *   layer i  depths[i] blocks, the first of which halves H and W (but for layer1) and doubles C
- *   head     mean over H, W, then linear          -> [B, classes]
+ *   head     mean over H, W [B, D], then linear        -> [B, classes]
  *
- * Layers are initialised as torch initialises them, which is what the seed trains with; He et al.
+ * Layers are initialised as torch initialises them, which is what document 000 trains with; He et al.
  * draw normal weights of deviation sqrt(2 / fan-out) instead.
  */
 export class ResNet extends Module {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
-  readonly linear: Linear;
+  /** Absent for 0 classes. */
+  readonly linear: Linear | undefined;
+  /** Channels of each stage's map, from shallow to deep. */
+  readonly featureChannels: readonly number[];
+  /** Height and width of each stage's map for images of `imageSize`. */
+  readonly featureSizes: readonly (readonly [number, number])[];
+  /** Numbers per image that `forward` gives: the classes, or without them the deepest map's channels. */
+  readonly outFeatures: number;
   readonly #stages: readonly Sequential[];
+  readonly #stem: Stem;
 
   /** @throws RequestError if a size is not a positive integer, there is no such stage, or two slots get one module */
   constructor({
@@ -53,6 +76,8 @@ export class ResNet extends Module {
     depths,
     width,
     classes,
+    channels: imageChannels = 3,
+    stem = 'cifar',
     shortcut,
     placement = 'before-addition',
     attention,
@@ -61,16 +86,28 @@ export class ResNet extends Module {
   }: ResNetOptions) {
     super();
     const [height, imageWidth] = imageSize;
-    const counts = { width, classes, 'image height': height, 'image width': imageWidth };
-    for (const [name, value] of Object.entries(counts)) {
-      if (!Number.isInteger(value) || value < 1) {
-        throw new RequestError(`A ResNet's ${name} must be a positive integer, not ${value}.`);
-      }
+    requireCount('classes', classes, 0);
+    for (const [name, value] of Object.entries({
+      width,
+      channels: imageChannels,
+      'image height': height,
+      'image width': imageWidth,
+    })) {
+      requireCount(name, value, 1);
+    }
+    if (!STEMS.includes(stem)) {
+      throw new RequestError(`Unknown stem '${stem}' of a ResNet. ${suggestion(stem, STEMS)}`);
     }
     checkStages(stages, depths.length);
+    this.#stem = stem;
     const Block = block === 'basic' ? BasicBlock : Bottleneck;
-    this.conv1 = new Conv2d(3, width, 3, { padding: 1, bias: false });
+    this.conv1 =
+      stem === 'imagenet'
+        ? new Conv2d(imageChannels, width, 7, { stride: 2, padding: 3, bias: false })
+        : new Conv2d(imageChannels, width, 3, { padding: 1, bias: false });
     this.bn1 = new BatchNorm2d(width);
+    this.featureChannels = depths.map((_, stage) => width * 2 ** stage * Block.expansion);
+    this.featureSizes = depths.map((_, stage) => sizeInStage(imageSize, stem, stage));
     const attentionOf = attention && distinct(attention);
     let channels = width;
     this.#stages = depths.map((depth, stage) => {
@@ -79,7 +116,7 @@ export class ResNet extends Module {
         placement,
         attention:
           attentionOf && stages.includes(stage + 1)
-            ? (count) => attentionOf(count, ...sizeInStage(imageSize, stage))
+            ? (count) => attentionOf(count, ...sizeInStage(imageSize, stem, stage))
             : undefined,
       };
       const blocks = Array.from({ length: depth }, (_, i) => {
@@ -92,15 +129,32 @@ export class ResNet extends Module {
     });
     // The properties layer1, layer2, .. are what the state_dict is made from.
     Object.assign(this, Object.fromEntries(this.#stages.map((s, i) => [`layer${i + 1}`, s])));
-    this.linear = new Linear(channels, classes);
+    this.linear = classes === 0 ? undefined : new Linear(channels, classes);
+    this.outFeatures = classes === 0 ? channels : classes;
   }
 
-  /** @param x images [B, 3, H, W] @returns logits [B, classes] */
-  override forward(x: Tensor): Tensor {
+  /**
+   * The maps of all stages, from shallow to deep.
+   * @param x images [B, channels, H, W]
+   * @returns [B, featureChannels[i], H_i, W_i]; each stage but the first has half the height and width, rounded up
+   */
+  features(x: Tensor): Tensor[] {
     const stem = this.bn1.forward(this.conv1.forward(x)).relu();
-    const features = this.#stages.reduce((map, stage) => stage.forward(map), stem);
-    return this.linear.forward(features.mean([2, 3]));
+    let map = this.#stem === 'imagenet' ? stem.maxPool(3, { stride: 2, padding: 1 }) : stem;
+    return this.#stages.map((stage) => (map = stage.forward(map)));
   }
+
+  /** @param x images [B, channels, H, W] @returns logits [B, classes]; for 0 classes the pooled features [B, D] */
+  override forward(x: Tensor): Tensor {
+    const pooled = (this.features(x).at(-1) ?? x).mean([2, 3]);
+    return this.linear ? this.linear.forward(pooled) : pooled;
+  }
+}
+
+function requireCount(name: string, value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return;
+  const expected = least === 0 ? '0 or a positive integer' : 'a positive integer';
+  throw new RequestError(`A ResNet's ${name} must be ${expected}, not ${value}.`);
 }
 
 /** Each slot has a module of its own: one in two places would be learned twice, under two names. */
@@ -121,9 +175,13 @@ function distinct<Args extends readonly number[]>(
 }
 
 /** Height and width of a stage's maps: every stage but the first halves them, rounding up. */
-function sizeInStage(imageSize: readonly [number, number], stage: number): [number, number] {
-  const [height, width] = imageSize.map((size) => Math.ceil(size / 2 ** stage));
-  return [height ?? 1, width ?? 1];
+function sizeInStage(
+  [height, width]: readonly [number, number],
+  stem: Stem,
+  stage: number,
+): [number, number] {
+  const step = (stem === 'imagenet' ? 4 : 1) * 2 ** stage;
+  return [Math.ceil(height / step), Math.ceil(width / step)];
 }
 
 function checkStages(stages: readonly number[], count: number): void {

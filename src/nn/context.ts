@@ -3,6 +3,7 @@ import { input } from '../ops/index.js';
 import { currentScope } from '../tensor/scope.js';
 import type { Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
+import type { Meaning } from './expose.js';
 import type { Buffer } from './parameter.js';
 
 /** A random tensor that the host draws afresh for every run and feeds, such as a dropout mask. */
@@ -22,14 +23,20 @@ export interface ForwardRecord {
   readonly updates: Map<Buffer, Tensor>;
   /** Inner maps and gates by `path.name`. */
   readonly exposed: Map<string, Tensor>;
+  /** What each of these means, by the same names. */
+  readonly meanings: Map<string, Meaning>;
   readonly noise: Noise[];
 }
 
 let active: ForwardRecord | undefined;
 
+function emptyRecord(training: boolean): ForwardRecord {
+  return { training, updates: new Map(), exposed: new Map(), meanings: new Map(), noise: [] };
+}
+
 /** The record of the forward pass that is running; in eval mode outside of any. */
 export function forwardRecord(): ForwardRecord {
-  return active ?? { training: false, updates: new Map(), exposed: new Map(), noise: [] };
+  return active ?? emptyRecord(false);
 }
 
 /**
@@ -42,7 +49,7 @@ export function record<T>(
 ): { output: T; record: ForwardRecord } {
   if (active !== undefined)
     throw new FoveaError('A forward pass cannot be recorded inside another.');
-  const own: ForwardRecord = { training, updates: new Map(), exposed: new Map(), noise: [] };
+  const own = emptyRecord(training);
   active = own;
   try {
     return { output: forward(), record: own };

@@ -8,7 +8,8 @@ import { Module, type Layer } from './module.js';
 /** A layer whose forward is a property. */
 class Arrow extends Module {
   readonly conv = new Conv2d(3, 4, 1);
-  override forward = (x: Tensor): Tensor => this.expose('features', this.conv.forward(x)).relu();
+  override forward = (x: Tensor): Tensor =>
+    this.expose.other(this.conv.forward(x), 'features').relu();
 }
 
 /** A layer that returns something. */

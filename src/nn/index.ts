@@ -1,4 +1,6 @@
-export * from './context.js';
+/** Layers and what modules are made of, with PyTorch's meanings, defaults and state_dict names. */
+export { bernoulliNoise, record, type ForwardRecord, type Noise } from './context.js';
+export type { Expose, MapSize, Meaning } from './expose.js';
 export * from './init.js';
 export * from './layers/index.js';
 export * from './module.js';

@@ -12,7 +12,7 @@ class Net extends Module {
   readonly head = new Linear(4, 2, { bias: false });
 
   override forward(x: Tensor): Tensor {
-    return this.head.forward(this.expose('features', this.body.forward(x)));
+    return this.head.forward(this.expose.other(this.body.forward(x), 'features'));
   }
 }
 

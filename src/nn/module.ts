@@ -1,14 +1,16 @@
 import { RequestError } from '../errors.js';
 import { RandomStream } from '../random/index.js';
+import type { HostTensor, HostTensors } from '../runtime/engine.js';
 import { withScope } from '../tensor/scope.js';
-import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
+import { formatShape, type Shape } from '../tensor/shape.js';
 import type { TensorData } from '../tensor/op.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { describeValue } from '../describe-value.js';
 import { forwardRecord } from './context.js';
+import { Expose } from './expose.js';
 import { nameOf } from './outputs.js';
 import { Buffer, Parameter } from './parameter.js';
-import { StateDictError } from './state-dict.js';
+import { isLoadable, StateDictError } from './state-dict.js';
 
 /** One entry of a state_dict. Integers are int64 in PyTorch and bigints here. */
 export interface StateEntry {
@@ -33,10 +35,17 @@ export abstract class Module {
   /** Builds the module's part of the graph. A method, or a property that holds a function. */
   abstract forward(...inputs: never[]): unknown;
 
-  /** Makes an inner tensor (a gate, an attention map) visible under `path.name`; returns it unchanged. */
-  protected expose(name: string, tensor: Tensor): Tensor {
-    forwardRecord().exposed.set(this.path ? `${this.path}.${name}` : name, tensor);
-    return tensor;
+  /**
+   * Makes inner tensors visible, with what they mean: `x.mul(this.expose.channel(gate))`. See
+   * {@link Expose}.
+   */
+  protected get expose(): Expose {
+    return new Expose(this.path);
+  }
+
+  /** Builds a part of the graph in this module's scope: for methods besides `forward` that others call. */
+  protected inScope<T>(build: () => T): T {
+    return withScope(this.path, build);
   }
 
   /** Whether the forward pass that is running is one of training. */
@@ -137,6 +146,38 @@ export abstract class Module {
     return new Map(own.map(([, { tensor, data }]) => [tensor, data]));
   }
 
+  /** The inputs of the module's graph that are its parameters and buffers, by state_dict name. */
+  stateInputs(): Record<string, Tensor> {
+    const own = [...this.namedParameters(), ...this.namedBuffers()];
+    return Object.fromEntries(own.map(([name, { tensor }]) => [name, tensor]));
+  }
+
+  /** What {@link stateInputs} are fed: the values of all parameters and buffers, by state_dict name. */
+  stateValues(): Record<string, HostTensor> {
+    this.ensureInitialized();
+    const values: Record<string, HostTensor> = {};
+    for (const [name, { shape, data }] of this.namedParameters()) {
+      values[name] = { dtype: 'float32', shape, data };
+    }
+    for (const [name, { shape, dtype, data }] of this.namedBuffers()) {
+      values[name] = { dtype, shape, data };
+    }
+    return values;
+  }
+
+  /** Puts values, as a training step left them, into the parameters and buffers of their names. */
+  takeStateValues(values: HostTensors): this {
+    for (const [name, parameter] of this.namedParameters()) {
+      const data = values[name]?.data;
+      if (data instanceof Float32Array) parameter.data = data;
+    }
+    for (const [name, buffer] of this.namedBuffers()) {
+      const data = values[name]?.data;
+      if (data instanceof Float32Array || data instanceof Int32Array) buffer.data = data;
+    }
+    return this;
+  }
+
   /** Copies of all parameters and buffers, by PyTorch's names. */
   stateDict(): StateDict {
     this.ensureInitialized();
@@ -153,7 +194,8 @@ export abstract class Module {
 
   /**
    * Takes over the values of a state_dict. BatchNorm's counts of batches may be missing, as in files
-   * from before PyTorch 0.4.1; they stay what they are.
+   * from before PyTorch 0.4.1; they stay what they are. The weight [O, I] of a linear layer is taken
+   * for that of a 1x1 convolution, [O, I, 1, 1], which computes the same of one place.
    * @param strict whether every other name must be there and no unknown one; default true
    * @throws StateDictError naming what is missing, unknown, or of another shape
    * @throws RequestError for an entry with more or fewer values than its shape has; nothing is changed then
@@ -167,7 +209,7 @@ export abstract class Module {
     const unknown = [...state.keys()].filter((name) => !own.has(name));
     const reshaped = [...own].flatMap(([name, { shape: expected }]) => {
       const entry = state.get(name);
-      if (entry === undefined || sameShape(entry.shape, expected)) return [];
+      if (entry === undefined || isLoadable(entry.shape, expected)) return [];
       return [{ name, found: entry.shape, expected }];
     });
     if (reshaped.length > 0 || (strict && missing.length + unknown.length > 0)) {

@@ -1,6 +1,17 @@
 /** How a state_dict differs from what a module has, and how that is said. */
 import { RequestError } from '../errors.js';
-import { formatShape, type Shape } from '../tensor/shape.js';
+import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
+
+/**
+ * Whether an entry of the shape `found` can be taken for a parameter of the shape `expected`: if they are the
+ * same, or if it is the weight [O, I] of a linear layer and the parameter that of a 1x1 convolution,
+ * [O, I, 1, 1].
+ */
+export function isLoadable(found: Shape, expected: Shape): boolean {
+  if (sameShape(found, expected)) return true;
+  const isPointwise = expected.length === 4 && expected[2] === 1 && expected[3] === 1;
+  return isPointwise && sameShape(found, expected.slice(0, 2));
+}
 
 /** A tensor that has another shape than the module's. */
 export interface Reshaped {

@@ -5,7 +5,7 @@ import { evaluate } from '../tensor/evaluate.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { describeOnnx, faultsOf, runOnnxFile } from '../testing/onnx-file.js';
 import { randomArray } from '../testing/values.js';
-import { lowerToParts } from './lower.js';
+import { lowerToParts } from './parts.js';
 import { writeModel } from './model.js';
 import { withSymbolicBatch } from './symbolic-batch.js';
 

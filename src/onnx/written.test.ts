@@ -5,6 +5,8 @@ import { gradients } from '../autodiff/gradients.js';
 import { batchNorm, input, type OpDeclaration } from '../ops/index.js';
 import { createModel } from '../models/index.js';
 import { sgd } from '../optim/index.js';
+import { classification } from '../tasks/classification.js';
+import { imagesLike } from '../testing/data-info.js';
 import { trainingStep } from '../training/step.js';
 import type { Provider } from '../tensor/op.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -51,7 +53,9 @@ const PROVIDERS: Provider[] = ['cpu', 'wasm', 'webgpu', 'cuda'];
 
 describe('a whole training step', () => {
   const model = createModel('resnet20', { classes: 10, seed: 1, attention: 'cbam' });
-  const { graph } = trainingStep(model, sgd(), { batchSize: 2, imageShape: [3, 16, 16] });
+  const { graph } = trainingStep(classification(), model, sgd(), imagesLike([3, 16, 16]), {
+    batchSize: 2,
+  });
   const outputs = [...Object.values(graph.outputs), ...Object.values(graph.next ?? {})];
   const inputs = [...Object.values(graph.inputs), ...Object.values(graph.state ?? {})];
 
@@ -165,7 +169,7 @@ it('batch normalisation shifts a small map by the mean of all of it, a large one
 });
 
 it('an op without one of its rules does not compile', () => {
-  type Declaration = OpDeclaration<object>;
+  type Declaration = OpDeclaration<'x', object>;
   // Looked at by the type check of the tests.
   expectTypeOf<Omit<Declaration, 'dtype'>>().toExtend<Declaration>();
   expectTypeOf<Omit<Declaration, 'gradient'>>().not.toExtend<Declaration>();

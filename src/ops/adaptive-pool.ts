@@ -1,5 +1,5 @@
 /** Pooling to a given size: global (size 1) and adaptive, whose windows differ in width. */
-import { elementCount } from '../tensor/shape.js';
+import { at, elementCount } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { addWeight, axisMap, mapAxis } from './axis-map.js';
 import { shapeError } from './define.js';
@@ -40,7 +40,7 @@ function plan(op: string, x: Tensor, size: PerAxis) {
   const sizes = perAxis(size, spatial.length);
   const problem = checkPerAxis('size', sizes, spatial.length, 1);
   if (problem !== undefined) throw shapeError(op, [x], problem);
-  const kernel = spatial.map((n, axis) => n / (sizes[axis] ?? 1));
+  const kernel = spatial.map((n, axis) => n / at(sizes, axis));
   return {
     sizes,
     /** Sizes that change. */
@@ -59,7 +59,7 @@ export function adaptiveAvgPool(x: Tensor, size: PerAxis): Tensor {
   if (sizes.every((m) => m === 1)) return globalAvgPool(x);
   if (kernel) return x.avgPool(kernel);
   return moving.reduce((y, { axis, m }) => {
-    const map = axisMap(m, y.dim(axis));
+    const map = axisMap(m, y.dim(axis), 'average');
     for (const [o, { start, end }] of bins(y.dim(axis), m).entries()) {
       for (let i = start; i < end; i++) addWeight(map, o, i, 1 / (end - start));
     }

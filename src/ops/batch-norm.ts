@@ -10,21 +10,19 @@
  * lose all of it. It is the shifted data of Chan, Golub and LeVeque, "Algorithms for computing the
  * sample variance" (1983), at the price of one pass over memory.
  */
-import { forEachIndex, ndarray, type NdArray } from '../tensor/ndarray.js';
-import { sameShape } from '../tensor/shape.js';
+import type { Value } from '../tensor/op.js';
+import { at, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import {
   allButChannels,
   channelRule,
   lowerChannelAffine,
   lowerPerChannel,
+  mapChannels,
   normalizeReference,
   perChannel,
 } from './channel-affine.js';
 import { defineOp } from './define.js';
-import { full } from './leaf.js';
-
-const at = (array: NdArray | undefined, offset: number) => array?.data[offset] ?? NaN;
 
 /** The share of the rows (of the first axis of space) whose mean a channel is shifted by, in large maps. */
 const SAMPLED = 1 / 8;
@@ -44,35 +42,27 @@ function nearMean(x: Tensor): Tensor {
     .detach();
 }
 
-/** x less one value per channel. Inputs: x [B, C, ..S] and the values [C]. */
-const channelShiftOp = defineOp<object>('channelShift', {
-  shape: (inputs) => channelRule(inputs),
-  gradient: ({ upstream: g }) => [g, g.sum(allButChannels(g)).neg()],
-  lower: ({ emit, inputs: [x = '', values = ''], node }) =>
+/** x [B, C, ..S] less one value per channel, [C]. */
+export const channelShiftOp = defineOp('channelShift', {
+  inputs: ['x', 'values'],
+  shape: ({ x, values }) => channelRule(x, values),
+  gradient: (_, { upstream: g }) => ({ x: g, values: g.sum(allButChannels(g)).neg() }),
+  lower: ({ x, values }, { emit, node }) =>
     emit.node('Sub', [x, lowerPerChannel(emit, values, node)]),
-  reference: ({ inputs: [x, values], node }) => {
-    const y = ndarray(node.shape);
-    forEachIndex(node.shape, (index, flat) => {
-      y.data[flat] = at(x, flat) - at(values, index[1] ?? 0);
-    });
-    return y;
-  },
+  reference: ({ x, values }) =>
+    mapChannels(x.shape, (flat, c) => at(x.data, flat) - at(values.data, c)),
 });
-
-interface BatchNormAttributes {
-  readonly epsilon: number;
-}
 
 /**
  * Inputs: x, weight, bias, and x's own mean and variance, where x is near zero. The gradient with
  * respect to x contains the ways through both statistics, in closed form: two affine maps instead of
  * the dozen passes that differentiating them step by step would take. They get no gradient of their own.
  */
-const batchNormOp = defineOp<BatchNormAttributes>('batchNorm', {
-  shape: (inputs) => channelRule(inputs),
-  gradient: ({ inputs, attributes: { epsilon }, upstream: g }) => {
-    const [x, weight, bias, mean, variance] = inputs;
-    if (!x || !weight || !bias || !mean || !variance) return [];
+export const batchNormOp = defineOp('batchNorm', {
+  inputs: ['x', 'weight', 'bias', 'mean', 'variance'],
+  shape: ({ x, ...perChannel }, _: { readonly epsilon: number }) =>
+    channelRule(x, ...Object.values(perChannel)),
+  gradient: ({ x, weight, mean, variance }, { attributes: { epsilon }, upstream: g }) => {
     const axes = allButChannels(x);
     const count = x.size / x.dim(1);
     const inverse = variance.add(epsilon).sqrt().reciprocal();
@@ -81,63 +71,62 @@ const batchNormOp = defineOp<BatchNormAttributes>('batchNorm', {
     const covariance = g.mul(x).mean(axes).sub(meanG.mul(mean));
     // dx = scale (g - mean(g) - (x - mean) inverse^2 mean(g (x - mean)))
     const slope = scale.mul(inverse).mul(inverse).mul(covariance).neg();
-    const dx = centredSumOp([g, scale, meanG, x, slope, mean], {});
-    return [dx, covariance.mul(inverse).mul(count), meanG.mul(count), null, null];
+    return {
+      x: centredSumOp({ a: g, s: scale, meanA: meanG, b: x, t: slope, meanB: mean }),
+      weight: covariance.mul(inverse).mul(count),
+      bias: meanG.mul(count),
+      mean: null,
+      variance: null,
+    };
   },
-  lower: ({
-    emit,
-    inputs: [x = '', weight = '', bias = '', mean = '', variance = ''],
-    attributes: { epsilon },
-    node,
-  }) => {
+  lower: ({ x, weight, bias, mean, variance }, { emit, attributes: { epsilon }, node }) => {
     const stabilised = emit.node('Add', [variance, emit.constant([epsilon], [], 'float32')]);
     const inverse = emit.node('Reciprocal', [emit.node('Sqrt', [stabilised])]);
     const scale = emit.node('Mul', [weight, inverse]);
     const shift = emit.node('Sub', [bias, emit.node('Mul', [mean, scale])]);
     return lowerChannelAffine(emit, x, scale, shift, node);
   },
-  reference: ({ inputs, attributes: { epsilon }, node }) =>
-    normalizeReference(inputs, epsilon, node),
+  reference: (inputs, { attributes: { epsilon } }) => normalizeReference(inputs, epsilon),
 });
 
 /**
- * s (a - mean(a)) + t (b - mean(b)) with one s and t per channel. Inputs: a, s, mean(a), b, t,
- * mean(b), in which the means are the maps' own: the result sums to zero in each channel.
+ * s (a - mean(a)) + t (b - mean(b)) with one s and t per channel, where the means are the maps' own.
+ * It is the gradient through batch normalisation, before which a bias has no effect.
  */
-const centredSumOp = defineOp<object>('centredSum', {
-  shape: ([a, s, meanA, b, t, meanB]) => {
-    if (!a || !s || !meanA || !b || !t || !meanB || !sameShape(a.shape, b.shape)) {
-      return 'Expected two maps of one shape, each with a scale and a mean.';
-    }
-    return channelRule([a, s, meanA, t, meanB]);
-  },
-  gradient: ({ inputs: [a, s, meanA, b, t, meanB], upstream: g }) => {
-    if (!a || !s || !meanA || !b || !t || !meanB) return [];
+export const centredSumOp = defineOp('centredSum', {
+  inputs: ['a', 's', 'meanA', 'b', 't', 'meanB'],
+  sumsToZero: true,
+  shape: ({ a, s, meanA, b, t, meanB }) =>
+    sameShape(a.shape, b.shape)
+      ? channelRule(a, s, meanA, t, meanB)
+      : 'Expected two maps of one shape, each with a scale and a mean.',
+  gradient: ({ a, s, meanA, b, t, meanB }, { upstream: g }) => {
     const sum = g.sum(allButChannels(g));
-    const half = (x: Tensor, scale: Tensor, mean: Tensor) => [
-      g.mul(perChannel(scale, g)),
-      g.mul(x).sum(allButChannels(g)).sub(sum.mul(mean)),
-      scale.mul(sum).neg(),
-    ];
-    return [...half(a, s, meanA), ...half(b, t, meanB)];
+    const ofMap = (scale: Tensor) => g.mul(perChannel(scale, g));
+    const ofScale = (x: Tensor, mean: Tensor) => g.mul(x).sum(allButChannels(g)).sub(sum.mul(mean));
+    const ofMean = (scale: Tensor) => scale.mul(sum).neg();
+    return {
+      a: ofMap(s),
+      s: ofScale(a, meanA),
+      meanA: ofMean(s),
+      b: ofMap(t),
+      t: ofScale(b, meanB),
+      meanB: ofMean(t),
+    };
   },
-  lower: ({ emit, inputs: [a = '', s = '', meanA = '', b = '', t = '', meanB = ''], node }) => {
-    const offset = (scale: string, mean: string) =>
+  lower: ({ a, s, meanA, b, t, meanB }, { emit, node }) => {
+    const offset = (scale: Value, mean: Value) =>
       emit.node('Neg', [emit.node('Mul', [scale, mean])]);
     return emit.node('Add', [
       lowerChannelAffine(emit, a, s, offset(s, meanA), node),
       lowerChannelAffine(emit, b, t, offset(t, meanB), node),
     ]);
   },
-  reference: ({ inputs: [a, s, meanA, b, t, meanB], node }) => {
-    const y = ndarray(node.shape);
-    forEachIndex(node.shape, (index, flat) => {
-      const c = index[1] ?? 0;
-      const first = at(s, c) * (at(a, flat) - at(meanA, c));
-      y.data[flat] = first + at(t, c) * (at(b, flat) - at(meanB, c));
-    });
-    return y;
-  },
+  reference: ({ a, s, meanA, b, t, meanB }) =>
+    mapChannels(a.shape, (flat, c) => {
+      const first = at(s.data, c) * (at(a.data, flat) - at(meanA.data, c));
+      return first + at(t.data, c) * (at(b.data, flat) - at(meanB.data, c));
+    }),
 });
 
 /** What batch normalisation comes to. */
@@ -165,19 +154,10 @@ export function batchNorm(
 ): BatchNormResult {
   const axes = allButChannels(x);
   const near = nearMean(x);
-  const shifted = channelShiftOp([x, near], {});
+  const shifted = channelShiftOp({ x, values: near });
   const mean = shifted.mean(axes);
   // Of equal values rounding can leave less than nothing.
   const variance = shifted.mul(shifted).mean(axes).sub(mean.mul(mean)).relu();
-  const output = batchNormOp([shifted, weight, bias, mean, variance], { epsilon });
+  const output = batchNormOp({ x: shifted, weight, bias, mean, variance }, { epsilon });
   return { output, mean: near.add(mean), variance };
-}
-
-/**
- * The gradient of a bias per channel, from that of the map it was added to: its sum over batch and
- * space. Before batch normalisation a bias has no effect, and the sum is zero on paper; adding it
- * up in float32 would give the rounding errors of all elements instead.
- */
-export function biasGradient(g: Tensor): Tensor {
-  return g.op.name === 'centredSum' ? full([g.dim(1)], 0) : g.sum(allButChannels(g));
 }

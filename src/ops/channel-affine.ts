@@ -1,8 +1,10 @@
 /** Per-channel arithmetic on feature maps [B, C, ..S]: what the kinds of normalisation share. */
 import { forEachIndex, ndarray, type NdArray } from '../tensor/ndarray.js';
 import type { Emitter, Value } from '../tensor/op.js';
+import { at, type Shape } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { defineOp } from './define.js';
+import type { Named } from './signature.js';
 
 /** Every axis but the channels': [0, 2, 3, ..]. */
 export function allButChannels(x: Tensor): number[] {
@@ -15,32 +17,34 @@ export function perChannel(values: Tensor, like: Tensor): Tensor {
 }
 
 /** The shape of a map whose companions are all [C]; or what was expected. */
-export function channelRule(inputs: readonly Tensor[]): readonly number[] | string {
-  const [x, ...rest] = inputs;
-  if (x === undefined || x.rank < 2) return 'Expected an input [B, C, ..S].';
+export function channelRule(x: Tensor, ...companions: readonly Tensor[]): Shape | string {
+  if (x.rank < 2) return 'Expected an input [B, C, ..S].';
   const channels = x.dim(1);
-  return rest.every((p) => p.rank === 1 && p.dim(0) === channels)
+  return companions.every((p) => p.rank === 1 && p.dim(0) === channels)
     ? x.shape
     : `Everything but the input must be [${channels}], its number of channels.`;
 }
 
-const channelAffineOp = defineOp<object>('channelAffine', {
-  shape: (inputs) => channelRule(inputs),
-  gradient: ({ inputs: [x, scale], upstream: g }) => {
-    if (x === undefined || scale === undefined) return [];
+/** Computes every element of a map [B, C, ..S] from its place and its channel. */
+export function mapChannels(shape: Shape, f: (flat: number, channel: number) => number): NdArray {
+  const y = ndarray(shape);
+  forEachIndex(shape, (index, flat) => {
+    y.data[flat] = f(flat, at(index, 1));
+  });
+  return y;
+}
+
+/** The op of {@link channelAffine}. */
+export const channelAffineOp = defineOp('channelAffine', {
+  inputs: ['x', 'scale', 'shift'],
+  shape: ({ x, scale, shift }) => channelRule(x, scale, shift),
+  gradient: ({ x, scale }, { upstream: g }) => {
     const axes = allButChannels(x);
-    return [g.mul(perChannel(scale, x)), g.mul(x).sum(axes), g.sum(axes)];
+    return { x: g.mul(perChannel(scale, x)), scale: g.mul(x).sum(axes), shift: g.sum(axes) };
   },
-  lower: ({ emit, inputs: [x = '', scale = '', shift = ''], node }) =>
-    lowerChannelAffine(emit, x, scale, shift, node),
-  reference: ({ inputs: [x, scale, shift], node }) => {
-    const y = ndarray(node.shape);
-    forEachIndex(node.shape, (index, flat) => {
-      const c = index[1] ?? 0;
-      y.data[flat] = (x?.data[flat] ?? NaN) * (scale?.data[c] ?? NaN) + (shift?.data[c] ?? NaN);
-    });
-    return y;
-  },
+  lower: ({ x, scale, shift }, { emit, node }) => lowerChannelAffine(emit, x, scale, shift, node),
+  reference: ({ x, scale, shift }) =>
+    mapChannels(x.shape, (flat, c) => at(x.data, flat) * at(scale.data, c) + at(shift.data, c)),
 });
 
 /**
@@ -72,25 +76,24 @@ export function lowerPerChannel(emit: Emitter, values: Value, like: Tensor): Val
   return emit.node('Reshape', [values, emit.constant(spread, [spread.length], 'int64')]);
 }
 
-/** (x - mean) / sqrt(variance + epsilon) * weight + bias per channel, in float64. Inputs in the order x, weight, bias, mean, variance. */
+/** The inputs of normalisation by given statistics: x [B, C, ..S], the others [C]. */
+export type NormInputs = 'x' | 'weight' | 'bias' | 'mean' | 'variance';
+
+/** (x - mean) / sqrt(variance + epsilon) * weight + bias per channel, in float64. */
 export function normalizeReference(
-  [x, weight, bias, mean, variance]: readonly NdArray[],
+  { x, weight, bias, mean, variance }: Named<NormInputs, NdArray>,
   epsilon: number,
-  node: Tensor,
 ): NdArray {
-  const y = ndarray(node.shape);
-  forEachIndex(node.shape, (index, flat) => {
-    const c = index[1] ?? 0;
-    const deviation = Math.sqrt((variance?.data[c] ?? NaN) + epsilon);
-    const normalized = ((x?.data[flat] ?? NaN) - (mean?.data[c] ?? NaN)) / deviation;
-    y.data[flat] = normalized * (weight?.data[c] ?? NaN) + (bias?.data[c] ?? NaN);
+  return mapChannels(x.shape, (flat, c) => {
+    const deviation = Math.sqrt(at(variance.data, c) + epsilon);
+    const normalized = (at(x.data, flat) - at(mean.data, c)) / deviation;
+    return normalized * at(weight.data, c) + at(bias.data, c);
   });
-  return y;
 }
 
 /** x * scale + shift with one scale and shift per channel: x [B, C, ..S], scale and shift [C]. */
 export function channelAffine(x: Tensor, scale: Tensor, shift: Tensor): Tensor {
-  return channelAffineOp([x, scale, shift], {});
+  return channelAffineOp({ x, scale, shift });
 }
 
 declare module '../tensor/tensor.js' {

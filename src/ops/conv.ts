@@ -5,15 +5,13 @@
  *
  * Letters: B batch, C input channels, O output channels, S spatial sizes, K kernel sizes, G groups.
  */
-import { forEachIndex, ndarray } from '../tensor/ndarray.js';
-import type { NdArray } from '../tensor/ndarray.js';
-import { formatShape, stridesOf, type Shape } from '../tensor/shape.js';
+import { forEachIndex, ndarray, type NdArray } from '../tensor/ndarray.js';
+import { at, formatShape, stridesOf, type Shape } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
-import { biasGradient } from './batch-norm.js';
+import { allButChannels } from './channel-affine.js';
 import { lowerConv, lowerConvTranspose, lowerWeightGradient } from './conv-lowering.js';
 import { defineOp, shapeError, type OpFunction } from './define.js';
 import {
-  at,
   checkPerAxis,
   checkWindow,
   perAxis,
@@ -24,6 +22,7 @@ import {
   type PerAxis,
   type WindowGeometry,
 } from './geometry.js';
+import { full } from './leaf.js';
 
 /** How a kernel slides, and in how many groups the channels are convolved. */
 export interface ConvGeometry extends WindowGeometry {
@@ -69,7 +68,8 @@ function forEachProduct(
   const outPerGroup = at(wShape, 0) / g.groups;
   const inPerGroup = at(wShape, 1);
   const meetings = spatialMeetings(xShape.slice(2), wShape.slice(2), yShape.slice(2), g);
-  forEachIndex([...yShape.slice(0, 2), inPerGroup], ([b = 0, o = 0, c = 0]) => {
+  forEachIndex([...yShape.slice(0, 2), inPerGroup], (index) => {
+    const [b, o, c] = [at(index, 0), at(index, 1), at(index, 2)];
     const channel = Math.floor(o / outPerGroup) * inPerGroup + c;
     const x = b * at(xs, 0) + channel * at(xs, 1);
     const w = o * at(ws, 0) + c * at(ws, 1);
@@ -100,14 +100,15 @@ function spatialMeetings(xShape: Shape, wShape: Shape, yShape: Shape, g: ConvGeo
   return meetings;
 }
 
-const value = (array: NdArray | undefined, offset: number) => array?.data[offset] ?? NaN;
-const increase = (array: NdArray, offset: number, by: number) => {
-  array.data[offset] = (array.data[offset] ?? NaN) + by;
+const increase = ({ data }: NdArray, offset: number, by: number) => {
+  data[offset] = at(data, offset) + by;
 };
 
-const convOp: OpFunction<ConvGeometry> = defineOp<ConvGeometry>('conv', {
-  shape: ([x, w, bias], g) => {
-    if (x === undefined || w === undefined || x.rank < 3 || x.rank > 5 || w.rank !== x.rank) {
+/** The op of {@link conv}. */
+export const convOp: OpFunction<'x' | 'weight' | 'bias?', ConvGeometry> = defineOp('conv', {
+  inputs: ['x', 'weight', 'bias?'],
+  shape: ({ x, weight: w, bias }, g) => {
+    if (x.rank < 3 || x.rank > 5 || w.rank !== x.rank) {
       return 'Expected an input [B, C, ..S] with one to three spatial axes and a weight [O, C/groups, ..K].';
     }
     const problem = checkGeometry(g, x.rank - 2);
@@ -123,25 +124,29 @@ const convOp: OpFunction<ConvGeometry> = defineOp<ConvGeometry>('conv', {
     }
     return [x.dim(0), w.dim(0), ...spatial];
   },
-  gradient: ({ inputs: [x, w, bias], attributes: g, upstream }) => {
-    if (x === undefined || w === undefined) return [];
-    return [
-      convTransposeOp([upstream, w], { ...g, outputPadding: leftover(x, w, g) }),
-      convWeightGradient(x, upstream, w.shape.slice(2), g),
-      ...(bias ? [biasGradient(upstream)] : []),
-    ];
-  },
+  gradient: ({ x, weight, bias }, { attributes: g, upstream }) => ({
+    x: convTransposeOp({ x: upstream, weight }, { ...g, outputPadding: leftover(x, weight, g) }),
+    weight: convWeightGradient(x, upstream, weight.shape.slice(2), g),
+    bias: bias ? biasGradient(upstream) : null,
+  }),
   lower: lowerConv,
-  reference: ({ inputs: [x, w, bias], attributes, node }) => {
+  reference: ({ x, weight, bias }, { attributes, node }) => {
     const y = ndarray(node.shape);
     if (bias)
-      forEachIndex(node.shape, (index, flat) => increase(y, flat, value(bias, at(index, 1))));
-    forEachProduct(x?.shape ?? [], w?.shape ?? [], y.shape, attributes, (xi, wi, yi) => {
-      increase(y, yi, value(x, xi) * value(w, wi));
+      forEachIndex(node.shape, (index, flat) => increase(y, flat, at(bias.data, at(index, 1))));
+    forEachProduct(x.shape, weight.shape, y.shape, attributes, (xi, wi, yi) => {
+      increase(y, yi, at(x.data, xi) * at(weight.data, wi));
     });
     return y;
   },
 });
+
+/** The gradient of a bias, from that of the map it was added to: its sum over batch and space. */
+function biasGradient(upstream: Tensor): Tensor {
+  return upstream.op.sumsToZero
+    ? full([upstream.dim(1)], 0)
+    : upstream.sum(allButChannels(upstream));
+}
 
 /** Input elements at the end of each axis that no stride reaches; the transpose must give them back. */
 function leftover(x: Tensor, w: Tensor, g: ConvGeometry): number[] {
@@ -157,24 +162,22 @@ function leftover(x: Tensor, w: Tensor, g: ConvGeometry): number[] {
  * S' = floor((S + padding - dilation (K - 1) - 1) / stride) + 1.
  */
 export function conv(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOptions = {}): Tensor {
-  return convOp(bias ? [x, weight, bias] : [x, weight], geometry(options, x.rank - 2));
+  return convOp({ x, weight, bias }, geometry(options, x.rank - 2));
 }
 
 export interface ConvTransposeAttributes extends ConvGeometry {
   readonly outputPadding: readonly number[];
 }
 
-const convTransposeOp: OpFunction<ConvTransposeAttributes> = defineOp<ConvTransposeAttributes>(
+/** The op of {@link convTranspose}, whose output padding is less than the stride. */
+export const convTransposeOp: OpFunction<'x' | 'weight', ConvTransposeAttributes> = defineOp(
   'convTranspose',
   {
-    shape: ([x, w], g) => {
-      if (x === undefined || w === undefined || x.rank < 3 || x.rank > 5 || w.rank !== x.rank) {
+    inputs: ['x', 'weight'],
+    shape: ({ x, weight: w }, g) => {
+      if (x.rank < 3 || x.rank > 5 || w.rank !== x.rank) {
         return 'Expected an input [B, C, ..S] with one to three spatial axes and a weight [C, O/groups, ..K].';
       }
-      const problem =
-        checkGeometry(g, x.rank - 2) ??
-        checkPerAxis('outputPadding', g.outputPadding, x.rank - 2, 0);
-      if (problem !== undefined) return problem;
       if (x.dim(1) !== w.dim(0) || x.dim(1) % g.groups !== 0) {
         return `The weight takes ${w.dim(0)} input channels, not ${x.dim(1)}.`;
       }
@@ -189,15 +192,15 @@ const convTransposeOp: OpFunction<ConvTransposeAttributes> = defineOp<ConvTransp
       if (spatial.some((size) => size < 1)) return 'The padding is larger than the output.';
       return [x.dim(0), w.dim(1) * g.groups, ...spatial];
     },
-    gradient: ({ inputs: [x, w], attributes: g, upstream }) => {
-      if (x === undefined || w === undefined) return [];
-      return [convOp([upstream, w], g), convWeightGradient(upstream, x, w.shape.slice(2), g)];
-    },
+    gradient: ({ x, weight }, { attributes: g, upstream }) => ({
+      x: convOp({ x: upstream, weight }, g),
+      weight: convWeightGradient(upstream, x, weight.shape.slice(2), g),
+    }),
     lower: lowerConvTranspose,
-    reference: ({ inputs: [x, w], attributes, node }) => {
+    reference: ({ x, weight }, { attributes, node }) => {
       const y = ndarray(node.shape);
-      forEachProduct(node.shape, w?.shape ?? [], x?.shape ?? [], attributes, (yi, wi, xi) => {
-        increase(y, yi, value(x, xi) * value(w, wi));
+      forEachProduct(node.shape, weight.shape, x.shape, attributes, (yi, wi, xi) => {
+        increase(y, yi, at(x.data, xi) * at(weight.data, wi));
       });
       return y;
     },
@@ -222,6 +225,8 @@ export function convTranspose(
   const axes = x.rank - 2;
   const g = geometry(options, axes);
   const wanted = perAxis(options.outputPadding ?? 0, axes);
+  const problem = checkGeometry(g, axes) ?? checkPerAxis('outputPadding', wanted, axes, 0);
+  if (problem !== undefined) throw shapeError('convTranspose', [x, weight], problem);
   // More than the op takes is as much less padding, and then zeros, which no tap reaches.
   const more = wanted.map((extra, axis) =>
     extra < at(g.dilations, axis) ? Math.max(extra - at(g.strides, axis) + 1, 0) : 0,
@@ -229,11 +234,14 @@ export function convTranspose(
   const unpadded = more.map((extra, axis) => Math.min(extra, at(g.padsEnd, axis)));
   const y = more.reduce(
     (map, extra, axis) => map.pad(axis + 2, 0, extra - at(unpadded, axis)),
-    convTransposeOp([x, weight], {
-      ...g,
-      padsEnd: g.padsEnd.map((size, axis) => size - at(unpadded, axis)),
-      outputPadding: wanted.map((extra, axis) => extra - at(more, axis)),
-    }),
+    convTransposeOp(
+      { x, weight },
+      {
+        ...g,
+        padsEnd: g.padsEnd.map((size, axis) => size - at(unpadded, axis)),
+        outputPadding: wanted.map((extra, axis) => extra - at(more, axis)),
+      },
+    ),
   );
   if (bias && (bias.rank !== 1 || bias.dim(0) !== y.dim(1))) {
     throw shapeError('convTranspose', [x, weight, bias], `The bias must be [${y.dim(1)}].`);
@@ -245,42 +253,35 @@ export interface WeightGradientAttributes extends ConvGeometry {
   readonly kernel: Shape;
 }
 
-const weightGradientOp: OpFunction<WeightGradientAttributes> = defineOp<WeightGradientAttributes>(
-  'convWeightGradient',
-  {
-    shape: ([x, y], { kernel, groups }) =>
-      x && y
-        ? [y.dim(1), x.dim(1) / groups, ...kernel]
-        : 'Expected the input and the gradient of the output.',
-    gradient: ({ inputs: [x, y], attributes: { kernel: _, ...g }, output, upstream }) => {
-      if (x === undefined || y === undefined) return [];
-      return [
-        convTransposeOp([y, upstream], { ...g, outputPadding: leftover(x, output, g) }),
-        convOp([x, upstream], g),
-      ];
-    },
+/**
+ * The gradient of a convolution's weight: x [B, C, ..S] and the gradient of the output
+ * [B, O, ..S'] -> [O, C/groups, ..K].
+ */
+export const convWeightGradientOp: OpFunction<'x' | 'upstream', WeightGradientAttributes> =
+  defineOp('convWeightGradient', {
+    inputs: ['x', 'upstream'],
+    shape: ({ x, upstream }, { kernel, groups }) => [upstream.dim(1), x.dim(1) / groups, ...kernel],
+    gradient: ({ x, upstream: y }, { attributes: { kernel: _, ...g }, output, upstream }) => ({
+      x: convTransposeOp(
+        { x: y, weight: upstream },
+        { ...g, outputPadding: leftover(x, output, g) },
+      ),
+      upstream: convOp({ x, weight: upstream }, g),
+    }),
     lower: lowerWeightGradient,
-    reference: ({ inputs: [x, y], attributes, node }) => {
+    reference: ({ x, upstream: y }, { attributes, node }) => {
       const w = ndarray(node.shape);
-      forEachProduct(x?.shape ?? [], node.shape, y?.shape ?? [], attributes, (xi, wi, yi) => {
-        increase(w, wi, value(x, xi) * value(y, yi));
+      forEachProduct(x.shape, node.shape, y.shape, attributes, (xi, wi, yi) => {
+        increase(w, wi, at(x.data, xi) * at(y.data, yi));
       });
       return w;
     },
-  },
-);
+  });
 
-/** Gradient of a convolution's weight: x [B, C, ..S] and the output's gradient [B, O, ..S'] -> [O, C/groups, ..K]. */
 function convWeightGradient(x: Tensor, upstream: Tensor, kernel: Shape, g: ConvGeometry): Tensor {
   const { strides, padsBegin, padsEnd, dilations, groups } = g;
-  return weightGradientOp([x, upstream], {
-    strides,
-    padsBegin,
-    padsEnd,
-    dilations,
-    groups,
-    kernel,
-  });
+  const attributes = { strides, padsBegin, padsEnd, dilations, groups, kernel };
+  return convWeightGradientOp({ x, upstream }, attributes);
 }
 
 declare module '../tensor/tensor.js' {

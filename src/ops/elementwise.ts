@@ -5,11 +5,19 @@
  * inside them ops of other files are reached by their fluent methods and not by imports.
  */
 import { forEachIndex, ndarray, type NdArray } from '../tensor/ndarray.js';
-import type { DType, GradientContext } from '../tensor/op.js';
-import { broadcastShapes, formatShape, sameShape, stridesOf, type Shape } from '../tensor/shape.js';
+import type { DType } from '../tensor/op.js';
+import {
+  at,
+  broadcastShapes,
+  broadcastStrides,
+  formatShape,
+  offsetOf,
+  sameShape,
+  type Shape,
+} from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
-import { defineOp } from './define.js';
-import { asTensor, type ConstantAttributes } from './leaf.js';
+import { defineOp, type OpFunction } from './define.js';
+import { asTensor, constantOp } from './leaf.js';
 
 /** Sums a gradient over the axes along which its operand was stretched. */
 export function unbroadcast(gradient: Tensor, shape: Shape): Tensor {
@@ -30,67 +38,66 @@ export function mapBroadcast(
   f: (...values: number[]) => number,
 ): NdArray {
   const out = ndarray(shape);
-  const strides = operands.map((operand) => {
-    const own = stridesOf(operand.shape);
-    const lead = shape.length - operand.shape.length;
-    return shape.map((_, axis) =>
-      axis < lead || operand.shape[axis - lead] === 1 ? 0 : (own[axis - lead] ?? 0),
-    );
-  });
+  const strided = operands.map(({ shape: own, data }) => ({
+    data,
+    strides: broadcastStrides(own, shape),
+  }));
   forEachIndex(shape, (index, flat) => {
-    const values = operands.map((operand, which) => {
-      let offset = 0;
-      for (let axis = 0; axis < index.length; axis++) {
-        offset += (index[axis] ?? 0) * (strides[which]?.[axis] ?? 0);
-      }
-      return operand.data[offset] ?? NaN;
-    });
+    const values = strided.map(({ data, strides }) => at(data, offsetOf(index, strides)));
     out.data[flat] = f(...values);
   });
   return out;
 }
 
-/** Operands of `inputs` must broadcast; those from `first` on must have one type. */
-function broadcastRule(inputs: readonly Tensor[], first = 0): Shape | string {
-  const types = new Set(inputs.slice(first).map((x) => x.dtype));
-  if (types.size > 1) return `The types ${[...types].join(' and ')} differ: cast one of them.`;
-  let shape: Shape = [];
-  for (const x of inputs) {
-    const next = broadcastShapes(shape, x.shape);
-    if (next === undefined) {
-      return 'The shapes do not broadcast: aligned at the end, sizes must be equal or 1.';
-    }
-    shape = next;
-  }
-  return shape;
+/** Both operands must have one type, and broadcast with each other and with `shape`. */
+function broadcastRule(a: Tensor, b: Tensor, shape: Shape = []): Shape | string {
+  if (a.dtype !== b.dtype) return `The types ${a.dtype} and ${b.dtype} differ: cast one of them.`;
+  const both = broadcastShapes(a.shape, b.shape);
+  return (
+    (both && broadcastShapes(both, shape)) ??
+    'The shapes do not broadcast: aligned at the end, sizes must be equal or 1.'
+  );
 }
 
-type PairGradient = (context: { a: Tensor; b: Tensor; y: Tensor; g: Tensor }) => [Tensor, Tensor];
+type Operand = Tensor | number;
+
+/** A function of two tensors or numbers, with the op that it adds to the graph. */
+export interface BinaryFunction {
+  (a: Operand, b: Operand): Tensor;
+  readonly op: OpFunction<'a' | 'b', object>;
+}
 
 function binary(
   name: string,
   onnx: string,
   f: (a: number, b: number) => number,
-  gradient: PairGradient | null,
+  gradient: ((context: Record<'a' | 'b' | 'y' | 'g', Tensor>) => Record<'a' | 'b', Tensor>) | null,
   dtype?: DType,
-) {
-  const op = defineOp<object>(name, {
-    shape: (inputs) => broadcastRule(inputs),
+): BinaryFunction {
+  const op = defineOp(name, {
+    inputs: ['a', 'b'],
+    shape: ({ a, b }) => broadcastRule(a, b),
     ...(dtype && { dtype }),
     gradient:
       gradient &&
-      (({ inputs: [a, b], output: y, upstream: g }: GradientContext<object>) => {
-        if (a === undefined || b === undefined) return [];
-        const [ga, gb] = gradient({ a, b, y, g });
-        return [unbroadcast(ga, a.shape), unbroadcast(gb, b.shape)];
+      (({ a, b }, { output: y, upstream: g }) => {
+        const found = gradient({ a, b, y, g });
+        return { a: unbroadcast(found.a, a.shape), b: unbroadcast(found.b, b.shape) };
       }),
-    lower: ({ emit, inputs }) => emit.node(onnx, inputs),
-    reference: ({ inputs, node }) => mapBroadcast(node.shape, inputs, f),
+    lower: ({ a, b }, { emit }) => emit.node(onnx, [a, b]),
+    reference: ({ a, b }, { node }) => mapBroadcast(node.shape, [a, b], f),
   });
-  return (a: Tensor | number, b: Tensor | number): Tensor => {
-    const type = typeof a === 'number' ? (typeof b === 'number' ? 'float32' : b.dtype) : a.dtype;
-    return op([asTensor(a, type), asTensor(b, type)], {});
+  const apply = (a: Operand, b: Operand): Tensor => {
+    const type = commonType(a, b);
+    return op({ a: asTensor(a, type), b: asTensor(b, type) });
   };
+  return Object.assign(apply, { op });
+}
+
+/** The type that a number beside a tensor takes. */
+function commonType(a: Operand, b: Operand): DType {
+  if (typeof a !== 'number') return a.dtype;
+  return typeof b === 'number' ? 'float32' : b.dtype;
 }
 
 /** a + b. */
@@ -98,21 +105,21 @@ export const add = binary(
   'add',
   'Add',
   (a, b) => a + b,
-  ({ g }) => [g, g],
+  ({ g }) => ({ a: g, b: g }),
 );
 /** a - b. */
 export const sub = binary(
   'sub',
   'Sub',
   (a, b) => a - b,
-  ({ g }) => [g, g.neg()],
+  ({ g }) => ({ a: g, b: g.neg() }),
 );
 /** a * b. */
 export const mul = binary(
   'mul',
   'Mul',
   (a, b) => a * b,
-  ({ a, b, g }) => [mul(g, b), mul(g, a)],
+  ({ a, b, g }) => ({ a: mul(g, b), b: mul(g, a) }),
 );
 /** a / b. */
 export const div = binary(
@@ -121,7 +128,7 @@ export const div = binary(
   (a, b) => a / b,
   ({ b, y, g }) => {
     const ga = div(g, b);
-    return [ga, mul(ga, y).neg()];
+    return { a: ga, b: mul(ga, y).neg() };
   },
 );
 /**
@@ -135,14 +142,14 @@ export const pow = binary(
   ({ a, b, y, g }) => {
     const lower = mayBeZero(b) ? where(equal(b, 0), 1, sub(b, 1)) : sub(b, 1);
     const inside = where(equal(a, 0), where(less(b, 0), a, 1), a);
-    return [mul(g, mul(b, pow(a, lower))), mul(g, mul(y, inside.log()))];
+    return { a: mul(g, mul(b, pow(a, lower))), b: mul(g, mul(y, inside.log())) };
   },
 );
 
 /** Whether a tensor may hold a zero: a constant tells, so that the usual exponents cost nothing. */
-function mayBeZero({ op, attributes }: Tensor): boolean {
-  if (op.name !== 'constant') return true;
-  return Array.from((attributes as ConstantAttributes).data).includes(0);
+function mayBeZero(x: Tensor): boolean {
+  const constant = constantOp.read(x);
+  return constant === undefined || Array.from(constant.attributes.data).includes(0);
 }
 /** The larger one, element by element; where both are equal, each gets half of the gradient (as PyTorch). */
 export const maximum = binary(
@@ -159,9 +166,9 @@ export const minimum = binary(
   ({ a, b, g }) => splitByOrder(less(a, b), less(b, a), g),
 );
 
-function splitByOrder(aWins: Tensor, bWins: Tensor, g: Tensor): [Tensor, Tensor] {
+function splitByOrder(aWins: Tensor, bWins: Tensor, g: Tensor) {
   const half = mul(g, 0.5);
-  return [where(aWins, g, where(bWins, 0, half)), where(bWins, g, where(aWins, 0, half))];
+  return { a: where(aWins, g, where(bWins, 0, half)), b: where(bWins, g, where(aWins, 0, half)) };
 }
 
 /** a == b, as a boolean tensor. */
@@ -181,67 +188,73 @@ export const greaterEqual = binary(
   'bool',
 );
 
-const whereOp = defineOp<object>('where', {
-  shape: (inputs) =>
-    inputs[0]?.dtype === 'bool' ? broadcastRule(inputs, 1) : 'The condition must be boolean.',
-  dtype: (inputs) => inputs[1]?.dtype ?? 'float32',
-  gradient: ({ inputs: [condition, a, b], upstream: g }) => {
-    if (condition === undefined || a === undefined || b === undefined) return [];
-    return [
-      null,
-      unbroadcast(where(condition, g, 0), a.shape),
-      unbroadcast(where(condition, 0, g), b.shape),
-    ];
-  },
-  lower: ({ emit, inputs }) => emit.node('Where', inputs),
-  reference: ({ inputs, node }) => mapBroadcast(node.shape, inputs, (c, a, b) => (c ? a : b)),
+/** The op of {@link where}. */
+export const whereOp = defineOp('where', {
+  inputs: ['condition', 'a', 'b'],
+  shape: ({ condition, a, b }) =>
+    condition.dtype === 'bool'
+      ? broadcastRule(a, b, condition.shape)
+      : 'The condition must be boolean.',
+  dtype: ({ a }) => a.dtype,
+  gradient: ({ condition, a, b }, { upstream: g }) => ({
+    condition: null,
+    a: unbroadcast(where(condition, g, 0), a.shape),
+    b: unbroadcast(where(condition, 0, g), b.shape),
+  }),
+  lower: ({ condition, a, b }, { emit }) => emit.node('Where', [condition, a, b]),
+  reference: ({ condition, a, b }, { node }) =>
+    mapBroadcast(node.shape, [condition, a, b], (c, x, y) => (c ? x : y)),
 });
 
 /** `a` where the condition holds, `b` elsewhere; all three broadcast. */
-export function where(condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
-  const type = typeof a === 'number' ? (typeof b === 'number' ? 'float32' : b.dtype) : a.dtype;
-  return whereOp([condition, asTensor(a, type), asTensor(b, type)], {});
+export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
+  const type = commonType(a, b);
+  return whereOp({ condition, a: asTensor(a, type), b: asTensor(b, type) });
 }
 
-const castOp = defineOp<{ readonly to: DType }>('cast', {
-  shape: ([x]) => x?.shape ?? [],
+/** The op of {@link cast}. */
+export const castOp = defineOp('cast', {
+  inputs: ['x'],
+  shape: ({ x }, _: { readonly to: DType }) => x.shape,
   dtype: (_, { to }) => to,
-  gradient: ({ inputs: [x], upstream: g }) => [x?.dtype === 'float32' ? g : null],
-  lower: ({ emit, inputs, attributes: { to } }) =>
-    emit.node('Cast', inputs, { to: { float32: 1, int32: 6, int64: 7, bool: 9 }[to] }),
-  reference: ({ inputs: [x], attributes: { to }, node }) => {
-    const convert =
-      to === 'float32'
-        ? (v: number) => v
-        : to === 'bool'
-          ? (v: number) => Number(v !== 0)
-          : Math.trunc;
-    return ndarray(node.shape, x?.data.map(convert) ?? []);
+  gradient: ({ x }, { upstream: g }) => ({ x: x.dtype === 'float32' ? g : null }),
+  lower: ({ x }, { emit, attributes: { to } }) =>
+    emit.node('Cast', [x], { to: { float32: 1, int32: 6, int64: 7, bool: 9 }[to] }),
+  reference: ({ x }, { attributes: { to } }) => {
+    const convert = { float32: Number, int32: Math.trunc, int64: Math.trunc, bool: isNotZero }[to];
+    return ndarray(
+      x.shape,
+      x.data.map((v) => convert(v)),
+    );
   },
 });
 
-/** The same values as another type; floats are cut towards zero when they become integers. */
-export function cast(x: Tensor, to: DType): Tensor {
-  return x.dtype === to ? x : castOp([x], { to });
+function isNotZero(value: number): number {
+  return Number(value !== 0);
 }
 
-const expandOp = defineOp<{ readonly to: Shape }>('expand', {
-  shape: ([x], { to }) => {
-    const shape = x && broadcastShapes(x.shape, to);
+/** The same values as another type; floats are cut towards zero when they become integers. */
+export function cast(x: Tensor, to: DType): Tensor {
+  return x.dtype === to ? x : castOp({ x }, { to });
+}
+
+/** The op of {@link expand}. */
+export const expandOp = defineOp('expand', {
+  inputs: ['x'],
+  shape: ({ x }, { to }: { readonly to: Shape }) => {
+    const shape = broadcastShapes(x.shape, to);
     return shape && sameShape(shape, to) ? to : `It does not stretch to ${formatShape(to)}.`;
   },
-  gradient: ({ inputs: [x], upstream: g }) => [x ? unbroadcast(g, x.shape) : null],
-  lower: ({ emit, inputs: [x = ''], attributes: { to } }) =>
+  gradient: ({ x }, { upstream: g }) => ({ x: unbroadcast(g, x.shape) }),
+  lower: ({ x }, { emit, attributes: { to } }) =>
     emit.node('Expand', [x, emit.constant(to, [to.length], 'int64')]),
-  reference: ({ inputs, attributes: { to } }) => mapBroadcast(to, inputs, (v) => v),
+  reference: ({ x }, { attributes: { to } }) => mapBroadcast(to, [x], (v) => v),
 });
 
 /** Stretches axes of size 1 (and adds leading ones) to a shape, as torch.expand. */
 export function expand(x: Tensor, shape: Shape): Tensor {
-  return sameShape(x.shape, shape) ? x : expandOp([x], { to: shape });
+  return sameShape(x.shape, shape) ? x : expandOp({ x }, { to: shape });
 }
-
-type Operand = Tensor | number;
 
 declare module '../tensor/tensor.js' {
   interface Tensor {

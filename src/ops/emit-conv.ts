@@ -3,7 +3,7 @@
  * them, and some it computes wrongly without an error. docs/engine.md lists what is done about it.
  */
 import type { Emitter, Value } from '../tensor/op.js';
-import type { Shape } from '../tensor/shape.js';
+import { at, type Shape } from '../tensor/shape.js';
 
 /** A Conv to be written, with the shapes of its inputs. */
 export interface ConvNode {
@@ -43,15 +43,15 @@ export function emitConv(emit: Emitter, node: ConvNode): Value {
  * that of the outputs is a multiple of four; beyond three channels it gives wrong values, without an
  * error (probably https://github.com/microsoft/onnxruntime/issues/29651).
  */
-function isMiscomputed({ xShape: [, channels = 1, ...space], weightShape, groups }: ConvNode) {
-  const [outputs = 1] = weightShape;
+function isMiscomputed({ xShape, weightShape, groups }: ConvNode): boolean {
+  const [channels, outputs] = [at(xShape, 1), at(weightShape, 0)];
   const threes = channels > 3 && channels % 3 === 0 && channels % 4 !== 0;
-  return groups === 1 && space.length < 3 && threes && outputs % 4 === 0;
+  return groups === 1 && xShape.length < 5 && threes && outputs % 4 === 0;
 }
 
 /** Zeros are added to the channels up to a multiple of four. */
 function withMoreChannels(emit: Emitter, node: ConvNode): Value {
-  const channels = node.xShape[1] ?? 1;
+  const channels = at(node.xShape, 1);
   const missing = 4 * Math.ceil(channels / 4) - channels;
   const more = (value: Value, shape: Shape) => {
     const pads = new Array<number>(2 * shape.length).fill(0);
@@ -71,7 +71,7 @@ function withMoreChannels(emit: Emitter, node: ConvNode): Value {
 /** WebGPU has no groups in three dimensions: there each one is a convolution of its own. */
 function groupByGroup(emit: Emitter, node: ConvNode): Value {
   const { groups, xShape, weightShape } = node;
-  const [channels, outputs] = [(xShape[1] ?? 1) / groups, (weightShape[0] ?? 1) / groups];
+  const [channels, outputs] = [at(xShape, 1) / groups, at(weightShape, 0) / groups];
   const int64 = (value: number) => emit.constant([value], [1], 'int64');
   const part = (value: Value, axis: number, size: number, group: number) =>
     emit.node('Slice', [value, int64(group * size), int64((group + 1) * size), int64(axis)]);

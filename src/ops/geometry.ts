@@ -1,5 +1,5 @@
 /** How a window slides over the spatial axes: what convolution and pooling share. */
-import type { Shape } from '../tensor/shape.js';
+import { at, type Shape } from '../tensor/shape.js';
 
 /** Steps, padding and spacing of a sliding window; every list has one entry per spatial axis. */
 export interface WindowGeometry {
@@ -56,9 +56,6 @@ export function checkWindow(g: WindowGeometry, axes: number): string | undefined
     checkPerAxis('dilations', g.dilations, axes, 1)
   );
 }
-
-/** The entry of one axis; lists are checked for length before they are read. */
-export const at = (list: readonly number[], axis: number): number => list[axis] ?? 0;
 
 /** Distance from the first to the last tap of a kernel, both counted. */
 export function span(kernel: number, g: WindowGeometry, axis: number): number {

@@ -1,7 +1,7 @@
 /** Ops that take or place elements by position: slice, pad, dilate, gather. */
-import { forEachIndex, ndarray } from '../tensor/ndarray.js';
+import { forEachIndex, ndarray, type NdArray } from '../tensor/ndarray.js';
 import type { Emitter, Value } from '../tensor/op.js';
-import { elementCount, stridesOf, type Shape } from '../tensor/shape.js';
+import { at, elementCount, offsetOf, stridesOf, type Shape } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { addWeight, axisMap, mapAxis } from './axis-map.js';
 import { defineOp, shapeError, type OpFunction } from './define.js';
@@ -13,31 +13,29 @@ export interface SliceAttributes {
   readonly step: number;
 }
 
-const sliceOp = defineOp<SliceAttributes>('slice', {
-  shape: ([x], { axis, start, end, step }) => {
-    const size = x?.shape[axis];
-    if (x === undefined || size === undefined) return `It has no axis ${axis}.`;
+/** The op of {@link slice}. */
+export const sliceOp = defineOp('slice', {
+  inputs: ['x'],
+  shape: ({ x }, { axis, start, end, step }: SliceAttributes) => {
+    const size = x.shape[axis];
+    if (size === undefined) return `It has no axis ${axis}.`;
     const whole = [start, end, step].every(Number.isInteger);
     if (!(whole && start >= 0 && start < end && end <= size && step >= 1)) {
       return `The range ${start} to ${end} by ${step} does not lie within axis ${axis} of size ${size}.`;
     }
-    const count = Math.ceil((end - start) / step);
-    return x.shape.map((own, i) => (i === axis ? count : own));
+    return x.shape.with(axis, Math.ceil((end - start) / step));
   },
-  gradient: ({ inputs: [x], attributes: { axis, start, step }, upstream: g }) => [
-    x ? unsliceOp([g], { axis, start, step, size: x.dim(axis) }) : null,
-  ],
-  lower: ({ emit, inputs: [x = ''], attributes: { axis, start, end, step } }) => {
+  gradient: ({ x }, { attributes: { axis, start, step }, upstream: g }) => ({
+    x: unsliceOp({ x: g }, { axis, start, step, size: x.dim(axis) }),
+  }),
+  lower: ({ x }, { emit, attributes: { axis, start, end, step } }) => {
     const vector = (value: number) => emit.constant([value], [1], 'int64');
     return emit.node('Slice', [x, vector(start), vector(end), vector(axis), vector(step)]);
   },
-  reference: ({ inputs: [x], attributes: { axis, start, step }, node }) =>
-    gatherReference(
-      x ?? node,
-      axis,
-      Array.from({ length: node.shape[axis] ?? 0 }, (_, i) => start + i * step),
-      node.shape,
-    ),
+  reference: ({ x }, { attributes: { axis, start, step }, node }) => {
+    const indices = Array.from({ length: node.dim(axis) }, (_, i) => start + i * step);
+    return gatherReference(x, axis, indices, node.shape);
+  },
 });
 
 /** Elements `start` up to, not including, `end` of one axis, every `step`-th. Negative bounds count from the end. */
@@ -46,14 +44,14 @@ export function slice(x: Tensor, axis: number, start: number, end = x.dim(axis),
   const from = start < 0 ? start + size : start;
   const to = end < 0 ? end + size : end;
   if (from === 0 && to === size && step === 1) return x;
-  return sliceOp([x], { axis: axis < 0 ? axis + x.rank : axis, start: from, end: to, step });
+  return sliceOp({ x }, { axis: axis < 0 ? axis + x.rank : axis, start: from, end: to, step });
 }
 
 /** One element of an axis, with the axis removed. */
 export function select(x: Tensor, axis: number, index: number): Tensor {
-  const at = axis < 0 ? axis + x.rank : axis;
-  const one = slice(x, at, index, index === -1 ? x.dim(at) : index + 1);
-  return one.reshape(x.shape.filter((_, i) => i !== at));
+  const removed = axis < 0 ? axis + x.rank : axis;
+  const one = slice(x, removed, index, index === -1 ? x.dim(removed) : index + 1);
+  return one.reshape(x.shape.filter((_, i) => i !== removed));
 }
 
 /**
@@ -85,18 +83,20 @@ interface PadAttributes {
   readonly value: number;
 }
 
-const padOp = defineOp<PadAttributes>('pad', {
-  shape: ([x], { axis, before, after }) => {
-    if (x?.shape[axis] === undefined) return `It has no axis ${axis}.`;
+const padOp = defineOp('pad', {
+  inputs: ['x'],
+  shape: ({ x }, { axis, before, after }: PadAttributes) => {
+    const size = x.shape[axis];
+    if (size === undefined) return `It has no axis ${axis}.`;
     if (![before, after].every((count) => Number.isInteger(count) && count >= 0)) {
       return `Padding must be whole numbers of at least 0, not ${before} and ${after}.`;
     }
-    return x.shape.map((size, i) => (i === axis ? size + before + after : size));
+    return x.shape.with(axis, size + before + after);
   },
-  gradient: ({ inputs: [x], attributes: { axis, before }, upstream: g }) => [
-    x ? slice(g, axis, before, before + x.dim(axis)) : null,
-  ],
-  lower: ({ emit, inputs: [x = ''], attributes: { axis, before, after, value }, node }) => {
+  gradient: ({ x }, { attributes: { axis, before }, upstream: g }) => ({
+    x: slice(g, axis, before, before + x.dim(axis)),
+  }),
+  lower: ({ x }, { emit, attributes: { axis, before, after, value }, node }) => {
     const pads = new Array<number>(2 * node.rank).fill(0);
     pads[axis] = before;
     pads[node.rank + axis] = after;
@@ -106,19 +106,19 @@ const padOp = defineOp<PadAttributes>('pad', {
       emit.constant([value], [], node.dtype),
     ]);
   },
-  reference: ({ inputs: [x], attributes: { axis, before, value }, node }) => {
-    const size = x?.shape[axis] ?? 0;
-    const indices = Array.from({ length: node.shape[axis] ?? 0 }, (_, i) =>
+  reference: ({ x }, { attributes: { axis, before, value }, node }) => {
+    const size = at(x.shape, axis);
+    const indices = Array.from({ length: node.dim(axis) }, (_, i) =>
       i >= before && i < before + size ? i - before : -1,
     );
-    return gatherReference(x ?? node, axis, indices, node.shape, value);
+    return gatherReference(x, axis, indices, node.shape, value);
   },
 });
 
 /** Adds `before` and `after` elements of one value at the ends of an axis. */
 export function pad(x: Tensor, axis: number, before: number, after: number, value = 0): Tensor {
   if (before === 0 && after === 0) return x;
-  return padOp([x], { axis: axis < 0 ? axis + x.rank : axis, before, after, value });
+  return padOp({ x }, { axis: axis < 0 ? axis + x.rank : axis, before, after, value });
 }
 
 export interface UnsliceAttributes {
@@ -130,26 +130,23 @@ export interface UnsliceAttributes {
 }
 
 /** The adjoint of slice: elements go to every `step`-th place of an axis of zeros, from `start` on. */
-const unsliceOp: OpFunction<UnsliceAttributes> = defineOp<UnsliceAttributes>('unslice', {
-  shape: ([x], { axis, size }) => x?.shape.map((own, i) => (i === axis ? size : own)) ?? [],
-  gradient: ({ inputs: [x], attributes: { axis, start, step }, upstream: g }) => {
-    if (x === undefined) return [];
-    return [slice(g, axis, start, start + (x.dim(axis) - 1) * step + 1, step)];
-  },
-  lower: ({ emit, inputs: [x = ''], attributes, node }) => {
-    const shape = node.inputs[0]?.shape ?? [];
-    return emit.node('Reshape', [
-      lowerUnslice(emit, x, shape, attributes),
+export const unsliceOp: OpFunction<'x', UnsliceAttributes> = defineOp('unslice', {
+  inputs: ['x'],
+  shape: ({ x }, { axis, size }) => x.shape.with(axis, size),
+  gradient: ({ x }, { attributes: { axis, start, step }, upstream: g }) => ({
+    x: slice(g, axis, start, start + (x.dim(axis) - 1) * step + 1, step),
+  }),
+  lower: ({ x }, { emit, attributes, tensors, node }) =>
+    emit.node('Reshape', [
+      lowerUnslice(emit, x, tensors.x.shape, attributes),
       emit.constant(node.shape, [node.rank], 'int64'),
-    ]);
-  },
-  reference: ({ inputs: [x], attributes: { axis, start, step, size }, node }) => {
-    const count = x?.shape[axis] ?? 0;
+    ]),
+  reference: ({ x }, { attributes: { axis, start, step, size }, node }) => {
     const indices = Array.from({ length: size }, (_, i) => {
       const from = (i - start) / step;
-      return Number.isInteger(from) && from >= 0 && from < count ? from : -1;
+      return Number.isInteger(from) && from >= 0 && from < at(x.shape, axis) ? from : -1;
     });
-    return gatherReference(x ?? node, axis, indices, node.shape);
+    return gatherReference(x, axis, indices, node.shape);
   },
 });
 
@@ -161,7 +158,7 @@ export function lowerUnslice(
   { axis, start, step, size }: UnsliceAttributes,
 ): Value {
   const outer = elementCount(shape.slice(0, axis));
-  const count = shape[axis] ?? 1;
+  const count = at(shape, axis);
   const inner = elementCount(shape.slice(axis + 1));
   const int64 = (values: readonly number[]) => emit.constant(values, [values.length], 'int64');
   const zeros = (value: Value, before: number, after: number) =>
@@ -186,8 +183,8 @@ export function lowerUnslice(
 export function dilate(x: Tensor, axis: number, step: number): Tensor {
   const n = x.dim(axis);
   if (step === 1 || n === 1) return x;
-  const at = axis < 0 ? axis + x.rank : axis;
-  return unsliceOp([x], { axis: at, start: 0, step, size: (n - 1) * step + 1 });
+  const positive = axis < 0 ? axis + x.rank : axis;
+  return unsliceOp({ x }, { axis: positive, start: 0, step, size: (n - 1) * step + 1 });
 }
 
 interface GatherAttributes {
@@ -195,30 +192,30 @@ interface GatherAttributes {
   readonly indices: readonly number[];
 }
 
-const gatherOp = defineOp<GatherAttributes>('gather', {
-  shape: ([x], { axis, indices }) => {
-    const size = x?.shape[axis];
-    if (x === undefined || size === undefined) return `It has no axis ${axis}.`;
+const gatherOp = defineOp('gather', {
+  inputs: ['x'],
+  shape: ({ x }, { axis, indices }: GatherAttributes) => {
+    const size = x.shape[axis];
+    if (size === undefined) return `It has no axis ${axis}.`;
     const bad = indices.find((i) => !Number.isInteger(i) || i < 0 || i >= size);
     if (bad !== undefined) return `The index ${bad} is not within axis ${axis} of size ${size}.`;
-    return x.shape.map((own, i) => (i === axis ? indices.length : own));
+    return x.shape.with(axis, indices.length);
   },
   // Scattering back is a product with the transposed selection matrix: the same on every device.
-  gradient: ({ inputs: [x], attributes: { axis, indices }, upstream: g }) => {
-    if (x === undefined) return [];
-    const scatter = axisMap(x.dim(axis), indices.length);
+  gradient: ({ x }, { attributes: { axis, indices }, upstream: g }) => {
+    const scatter = axisMap(x.dim(axis), indices.length, 'scatter');
     for (const [from, to] of indices.entries()) addWeight(scatter, to, from, 1);
-    return [mapAxis(g, axis, scatter)];
+    return { x: mapAxis(g, axis, scatter) };
   },
-  lower: ({ emit, inputs: [x = ''], attributes: { axis, indices } }) =>
+  lower: ({ x }, { emit, attributes: { axis, indices } }) =>
     emit.node('Gather', [x, emit.constant(indices, [indices.length], 'int64')], { axis }),
-  reference: ({ inputs: [x], attributes: { axis, indices }, node }) =>
-    gatherReference(x ?? node, axis, indices, node.shape),
+  reference: ({ x }, { attributes: { axis, indices }, node }) =>
+    gatherReference(x, axis, indices, node.shape),
 });
 
 /** Elements of an axis at fixed positions, which may repeat: axis `axis` gets the length of `indices`. */
 export function gather(x: Tensor, axis: number, indices: readonly number[]): Tensor {
-  return gatherOp([x], { axis: axis < 0 ? axis + x.rank : axis, indices });
+  return gatherOp({ x }, { axis: axis < 0 ? axis + x.rank : axis, indices });
 }
 
 /** An axis in reverse order. */
@@ -233,20 +230,17 @@ export function flip(x: Tensor, axis: number): Tensor {
 
 /** Picks positions of an axis; -1 stands for `fill`. */
 function gatherReference(
-  x: { readonly shape: Shape; readonly data?: Float64Array },
+  x: NdArray,
   axis: number,
   indices: readonly number[],
   shape: Shape,
   fill = 0,
-) {
+): NdArray {
   const out = ndarray(shape);
   const strides = stridesOf(x.shape);
   forEachIndex(shape, (index, flat) => {
-    const at = indices[index[axis] ?? 0] ?? -1;
-    let from = at * (strides[axis] ?? 0);
-    for (const [i, position] of index.entries())
-      if (i !== axis) from += position * (strides[i] ?? 0);
-    out.data[flat] = at < 0 ? fill : (x.data?.[from] ?? NaN);
+    const from = at(indices, at(index, axis));
+    out.data[flat] = from < 0 ? fill : at(x.data, offsetOf(index.with(axis, from), strides));
   });
   return out;
 }

@@ -12,22 +12,32 @@ export interface InputAttributes {
   readonly dtype: DType;
 }
 
-const defineInput = defineOp<InputAttributes>('input', {
-  shape: (_, { shape }) => shape,
+/** The op of {@link input}. */
+export const inputOp = defineOp('input', {
+  inputs: [],
+  shape: (_, { shape }: InputAttributes) => shape,
   dtype: (_, { dtype }) => dtype,
   gradient: null,
-  lower: ({ attributes }) => {
+  lower: (_, { attributes }) => {
     throw new FoveaError(
       `The graph uses the input '${attributes.name}', which was not listed among the inputs that it is compiled with.`,
     );
   },
-  reference: ({ attributes }) => {
+  reference: (_, { attributes }) => {
     throw new FoveaError(`No value was given for the input '${attributes.name}'.`);
   },
 });
 
 /**
  * A tensor whose values are given when the graph runs.
+ *
+ * @example
+ * const images = input('images', [32, 3, 224, 224]);
+ * const labels = input('labels', [32], 'int32');
+ *
+ * @param name under which the values are fed
+ * @param shape positive whole numbers
+ * @param dtype default 'float32'
  * @throws ShapeError if a size is not a positive integer.
  */
 export function input(name: string, shape: Shape, dtype: DType = 'float32'): Tensor {
@@ -36,29 +46,37 @@ export function input(name: string, shape: Shape, dtype: DType = 'float32'): Ten
       `The input '${name}' has the shape ${formatShape(shape)}; every size must be a positive integer.`,
     );
   }
-  return defineInput([], { name, shape: [...shape], dtype });
+  return inputOp({}, { name, shape: [...shape], dtype });
 }
 
 export interface ConstantAttributes {
   readonly data: ArrayLike<number>;
   readonly shape: Shape;
   readonly dtype: DType;
+  /** What the values are for, in a word, where whoever describes a graph should know. */
+  readonly purpose?: string;
 }
 
-const defineConstant = defineOp<ConstantAttributes>('constant', {
-  shape: (_, { data, shape }) =>
+/** The op of {@link constant}. */
+export const constantOp = defineOp('constant', {
+  inputs: [],
+  shape: (_, { data, shape }: ConstantAttributes) =>
     elementCount(shape) === data.length
       ? shape
       : `${data.length} values were given for ${formatShape(shape)}.`,
   dtype: (_, { dtype }) => dtype,
-  gradient: () => [],
-  lower: ({ emit, attributes: { data, shape, dtype } }) => emit.constant(data, shape, dtype),
-  reference: ({ attributes: { data, shape } }) => ndarray(shape, Float64Array.from(data)),
+  gradient: () => ({}),
+  lower: (_, { emit, attributes: { data, shape, dtype } }) => emit.constant(data, shape, dtype),
+  reference: (_, { attributes: { data, shape } }) => ndarray(shape, Float64Array.from(data)),
 });
 
-/** A tensor with fixed values. */
+/**
+ * A tensor with fixed values.
+ * @param data the elements, in row-major order
+ * @throws ShapeError if they do not fill the shape
+ */
 export function constant(data: ArrayLike<number>, shape: Shape, dtype: DType = 'float32'): Tensor {
-  return defineConstant([], { data, shape, dtype });
+  return constantOp({}, { data, shape, dtype });
 }
 
 /** A scalar, or the tensor itself: what the second operand of an arithmetic op may be. */
@@ -71,16 +89,17 @@ export function full(shape: Shape, value: number, dtype: DType = 'float32'): Ten
   return constant(new Float64Array(elementCount(shape)).fill(value), shape, dtype);
 }
 
-const detachOp = defineOp<object>('detach', {
-  shape: ([x]) => x?.shape ?? [],
-  gradient: () => [null],
-  lower: ({ inputs: [x = ''] }) => x,
-  reference: ({ inputs: [x], node }) => x ?? ndarray(node.shape),
+const detachOp = defineOp('detach', {
+  inputs: ['x'],
+  shape: ({ x }) => x.shape,
+  gradient: () => ({ x: null }),
+  lower: ({ x }) => x,
+  reference: ({ x }) => x,
 });
 
 /** The same values, as constants to gradients. */
 export function detach(x: Tensor): Tensor {
-  return detachOp([x], {});
+  return detachOp({ x });
 }
 
 declare module '../tensor/tensor.js' {

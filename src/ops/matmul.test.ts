@@ -46,7 +46,7 @@ describe('matmul', () => {
 
 describe('mapAxis', () => {
   it.each([0, 1, 2])('applies a map to axis %i and has its gradient', async (axis) => {
-    const map = axisMap(2, 3);
+    const map = axisMap(2, 3, 'resize');
     for (const [o, i, weight] of [
       [0, 0, 1],
       [0, 2, -2],

@@ -1,52 +1,56 @@
 /** Ops that keep every element: reshape, transpose, concat. */
 import { forEachIndex, ndarray } from '../tensor/ndarray.js';
-import { elementCount, formatShape, sameShape, stridesOf, type Shape } from '../tensor/shape.js';
+import {
+  at,
+  elementCount,
+  formatShape,
+  offsetOf,
+  sameShape,
+  stridesOf,
+  type Shape,
+} from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { defineOp } from './define.js';
 
-const reshapeOp = defineOp<{ readonly to: Shape }>('reshape', {
-  shape: ([x], { to }) =>
+const reshapeOp = defineOp('reshape', {
+  inputs: ['x'],
+  shape: ({ x }, { to }: { readonly to: Shape }) =>
     // Sizes are checked one by one: [4, 1.5] and [-2, -3] have six elements too.
-    x?.size === elementCount(to) && to.every((size) => Number.isInteger(size) && size > 0)
+    x.size === elementCount(to) && to.every((size) => Number.isInteger(size) && size > 0)
       ? to
-      : `Its ${x?.size} elements do not fill ${formatShape(to)}.`,
-  gradient: ({ inputs: [x], upstream: g }) => [x ? reshape(g, x.shape) : null],
-  lower: ({ emit, inputs: [x = ''], attributes: { to } }) =>
+      : `Its ${x.size} elements do not fill ${formatShape(to)}.`,
+  gradient: ({ x }, { upstream: g }) => ({ x: reshape(g, x.shape) }),
+  lower: ({ x }, { emit, attributes: { to } }) =>
     emit.node('Reshape', [x, emit.constant(to, [to.length], 'int64')]),
-  reference: ({ inputs: [x], attributes: { to } }) => ndarray(to, x?.data ?? []),
+  reference: ({ x }, { attributes: { to } }) => ndarray(to, x.data),
 });
 
 /** The same elements in row-major order under another shape; one size may be -1 and is worked out. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = elementCount(shape.filter((size) => size !== -1));
   const to = shape.map((size) => (size === -1 ? x.size / known : size));
-  return sameShape(x.shape, to) ? x : reshapeOp([x], { to });
+  return sameShape(x.shape, to) ? x : reshapeOp({ x }, { to });
 }
 
-const transposeOp = defineOp<{ readonly order: readonly number[] }>('transpose', {
-  shape: ([x], { order }) => {
-    if (x === undefined) return [];
+const transposeOp = defineOp('transpose', {
+  inputs: ['x'],
+  shape: ({ x }, { order }: { readonly order: readonly number[] }) => {
     const complete = x.shape.every((_, axis) => order.includes(axis));
     return complete && order.length === x.rank
       ? order.map((axis) => x.dim(axis))
       : `The order [${order.join(', ')}] does not name each of its ${x.rank} axes once.`;
   },
-  gradient: ({ attributes: { order }, upstream: g }) => [
-    transpose(
-      g,
-      order.map((_, axis) => order.indexOf(axis)),
-    ),
-  ],
-  lower: ({ emit, inputs, attributes: { order } }) =>
-    emit.node('Transpose', inputs, { perm: order }),
-  reference: ({ inputs: [x], attributes: { order }, node }) => {
+  gradient: (_, { attributes: { order }, upstream: g }) => {
+    const inverse = order.map((_, axis) => order.indexOf(axis));
+    return { x: transpose(g, inverse) };
+  },
+  lower: ({ x }, { emit, attributes: { order } }) => emit.node('Transpose', [x], { perm: order }),
+  reference: ({ x }, { attributes: { order }, node }) => {
     const out = ndarray(node.shape);
-    const strides = stridesOf(x?.shape ?? []);
+    const own = stridesOf(x.shape);
+    const strides = order.map((source) => at(own, source));
     forEachIndex(node.shape, (index, flat) => {
-      let from = 0;
-      for (const [axis, source] of order.entries())
-        from += (index[axis] ?? 0) * (strides[source] ?? 0);
-      out.data[flat] = x?.data[from] ?? NaN;
+      out.data[flat] = at(x.data, offsetOf(index, strides));
     });
     return out;
   },
@@ -56,43 +60,45 @@ const transposeOp = defineOp<{ readonly order: readonly number[] }>('transpose',
 export function transpose(x: Tensor, order: readonly number[]): Tensor {
   const positive = order.map((axis) => (axis < 0 ? axis + x.rank : axis));
   if (positive.length === x.rank && positive.every((axis, i) => axis === i)) return x;
-  return transposeOp([x], { order: positive });
+  return transposeOp({ x }, { order: positive });
 }
 
-const concatOp = defineOp<{ readonly axis: number }>('concat', {
-  shape: (inputs, { axis }) => {
-    const [first] = inputs;
+const concatOp = defineOp('concat', {
+  inputs: ['...tensors'],
+  shape: ({ tensors }, { axis }: { readonly axis: number }) => {
+    const [first] = tensors;
     if (first === undefined) return 'At least one tensor is needed.';
-    const fits = inputs.every(
+    const fits = tensors.every(
       (x) =>
         x.rank === first.rank && x.shape.every((size, i) => i === axis || size === first.shape[i]),
     );
     if (!fits || axis < 0 || axis >= first.rank) {
       return `All sizes but that of axis ${axis} must be equal.`;
     }
-    if (inputs.some((x) => x.dtype !== first.dtype)) return 'All must have one type.';
-    const total = inputs.reduce((sum, x) => sum + x.dim(axis), 0);
-    return first.shape.map((size, i) => (i === axis ? total : size));
+    if (tensors.some((x) => x.dtype !== first.dtype)) return 'All must have one type.';
+    const total = tensors.reduce((sum, x) => sum + x.dim(axis), 0);
+    return first.shape.with(axis, total);
   },
-  gradient: ({ inputs, attributes: { axis }, upstream: g }) => {
+  gradient: ({ tensors }, { attributes: { axis }, upstream: g }) => {
     let start = 0;
-    return inputs.map((x) => {
+    const pieces = tensors.map((x) => {
       const from = start;
       start += x.dim(axis);
       return g.slice(axis, from, start);
     });
+    return { tensors: pieces };
   },
-  lower: ({ emit, inputs, attributes: { axis } }) => emit.node('Concat', inputs, { axis }),
-  reference: ({ inputs, attributes: { axis }, node }) => {
+  lower: ({ tensors }, { emit, attributes: { axis } }) => emit.node('Concat', tensors, { axis }),
+  reference: ({ tensors }, { attributes: { axis }, node }) => {
     const out = ndarray(node.shape);
     const inner = elementCount(node.shape.slice(axis + 1));
     const outer = elementCount(node.shape.slice(0, axis));
-    const row = inner * (node.shape[axis] ?? 1);
+    const row = inner * node.dim(axis);
     let offset = 0;
-    for (const x of inputs) {
-      const width = inner * (x.shape[axis] ?? 1);
+    for (const { data, shape } of tensors) {
+      const width = inner * at(shape, axis);
       for (let o = 0; o < outer; o++) {
-        out.data.set(x.data.subarray(o * width, (o + 1) * width), o * row + offset);
+        out.data.set(data.subarray(o * width, (o + 1) * width), o * row + offset);
       }
       offset += width;
     }
@@ -104,7 +110,7 @@ const concatOp = defineOp<{ readonly axis: number }>('concat', {
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   const [first] = tensors;
   if (first !== undefined && tensors.length === 1) return first;
-  return concatOp(tensors, { axis: axis < 0 ? axis + (first?.rank ?? 0) : axis });
+  return concatOp({ tensors }, { axis: axis < 0 ? axis + (first?.rank ?? 0) : axis });
 }
 
 /** Tensors of one shape, stacked along a new axis. */

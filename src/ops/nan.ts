@@ -7,8 +7,8 @@ const BOOL = 9;
 const LARGEST = 3.4028234663852886e38;
 
 /** Whether NaN is to be looked for in a tensor. */
-function mayBeNaN(emit: Emitter, { inputs: [x] }: Tensor): boolean {
-  return emit.keepsNaN && x?.dtype === 'float32';
+function mayBeNaN(emit: Emitter, { dtype }: Tensor): boolean {
+  return emit.keepsNaN && dtype === 'float32';
 }
 
 /**
@@ -16,17 +16,17 @@ function mayBeNaN(emit: Emitter, { inputs: [x] }: Tensor): boolean {
  *
  * @param extremum what the kernel gives
  * @param x what it was taken from
- * @param node the op's, whose input x is
+ * @param tensor the same, symbolic
  * @param most writes the largest of each set of elements, given values 0 and 1 with the shape of x
  */
 export function keepNaN(
   emit: Emitter,
   extremum: Value,
   x: Value,
-  node: Tensor,
+  tensor: Tensor,
   most: (flags: Value) => Value,
 ): Value {
-  if (!mayBeNaN(emit, node)) return extremum;
+  if (!mayBeNaN(emit, tensor)) return extremum;
   const found = emit.node(
     'Cast',
     [most(emit.node('Cast', [emit.node('IsNaN', [x])], { to: FLOAT }))],
@@ -38,8 +38,8 @@ export function keepNaN(
 }
 
 /** Values of the same order as x, but for NaN, which is above all others, infinity included. */
-export function withNaNOnTop(emit: Emitter, x: Value, node: Tensor): Value {
-  if (!mayBeNaN(emit, node)) return x;
+export function withNaNOnTop(emit: Emitter, x: Value, tensor: Tensor): Value {
+  if (!mayBeNaN(emit, tensor)) return x;
   const finite = emit.node('Min', [x, emit.constant([LARGEST], [], 'float32')]);
   return emit.node('Where', [
     emit.node('IsNaN', [x]),

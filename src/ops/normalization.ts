@@ -4,15 +4,12 @@ import type { Tensor } from '../tensor/tensor.js';
 import { allButChannels, channelRule, normalizeReference, perChannel } from './channel-affine.js';
 import { defineOp, shapeError } from './define.js';
 
-interface NormAttributes {
-  readonly epsilon: number;
-}
-
-const fixedNormOp = defineOp<NormAttributes>('normalizeBy', {
-  shape: (inputs) => channelRule(inputs),
-  gradient: ({ inputs, attributes: { epsilon }, upstream: g }) => {
-    const [x, weight, bias, mean, variance] = inputs;
-    if (!x || !weight || !bias || !mean || !variance) return [];
+/** The op of {@link normalizeBy}. */
+export const normalizeByOp = defineOp('normalizeBy', {
+  inputs: ['x', 'weight', 'bias', 'mean', 'variance'],
+  shape: ({ x, ...perChannel }, _: { readonly epsilon: number }) =>
+    channelRule(x, ...Object.values(perChannel)),
+  gradient: ({ x, weight, mean, variance }, { attributes: { epsilon }, upstream: g }) => {
     const axes = allButChannels(x);
     const inverse = variance.add(epsilon).sqrt().reciprocal();
     const scale = weight.mul(inverse);
@@ -21,19 +18,20 @@ const fixedNormOp = defineOp<NormAttributes>('normalizeBy', {
       .mul(x.sub(perChannel(mean, x)))
       .sum(axes)
       .mul(inverse);
-    return [
-      g.mul(perChannel(scale, x)),
-      gWeight,
-      sumG,
-      scale.mul(sumG).neg(),
-      gWeight.mul(weight).mul(-0.5).div(variance.add(epsilon)),
-    ];
+    return {
+      x: g.mul(perChannel(scale, x)),
+      weight: gWeight,
+      bias: sumG,
+      mean: scale.mul(sumG).neg(),
+      variance: gWeight.mul(weight).mul(-0.5).div(variance.add(epsilon)),
+    };
   },
   // Kept whole, because ONNX Runtime folds it into a convolution before it when all is constant.
-  lower: ({ emit, inputs, attributes: { epsilon } }) =>
-    emit.node('BatchNormalization', inputs, { epsilon: { float: epsilon } }),
-  reference: ({ inputs, attributes: { epsilon }, node }) =>
-    normalizeReference(inputs, epsilon, node),
+  lower: ({ x, weight, bias, mean, variance }, { emit, attributes: { epsilon } }) =>
+    emit.node('BatchNormalization', [x, weight, bias, mean, variance], {
+      epsilon: { float: epsilon },
+    }),
+  reference: (inputs, { attributes: { epsilon } }) => normalizeReference(inputs, epsilon),
 });
 
 /**
@@ -47,7 +45,7 @@ export function normalizeBy(
   statistics: { mean: Tensor; variance: Tensor },
   epsilon = 1e-5,
 ): Tensor {
-  return fixedNormOp([x, weight, bias, statistics.mean, statistics.variance], { epsilon });
+  return normalizeByOp({ x, weight, bias, ...statistics }, { epsilon });
 }
 
 /**
@@ -96,7 +94,7 @@ export function groupNorm(
   if (x.rank < 2 || x.dim(1) % groups !== 0) {
     throw shapeError('groupNorm', [x], `Its channels do not fall into ${groups} equal groups.`);
   }
-  const problem = channelRule([x, ...(weight ? [weight] : []), ...(bias ? [bias] : [])]);
+  const problem = channelRule(x, ...[weight, bias].filter((p) => p !== undefined));
   if (typeof problem === 'string') throw shapeError('groupNorm', [x], problem);
   // [B, C, ..S] -> [B, G, C/G * S]
   const normalized = standardize(x.reshape([x.dim(0), groups, -1]), [2], epsilon).reshape(x.shape);

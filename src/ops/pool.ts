@@ -5,13 +5,12 @@
  */
 import { forEachIndex, ndarray } from '../tensor/ndarray.js';
 import type { Value } from '../tensor/op.js';
-import { stridesOf, type Shape } from '../tensor/shape.js';
+import { at, elementCount, stridesOf, type Shape } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { addWeight, axisMap, mapAxis, transposed, type AxisMap } from './axis-map.js';
 import { defineOp } from './define.js';
 import { add, where } from './elementwise.js';
 import {
-  at,
   checkPerAxis,
   checkWindow,
   perAxis,
@@ -61,8 +60,8 @@ function covered(a: PoolAttributes, axis: number, o: number, size: number): numb
   ).filter((position) => position >= 0 && position < size);
 }
 
-function poolShape([x]: readonly Tensor[], a: PoolAttributes): Shape | string {
-  if (x === undefined || x.rank < 3 || x.rank > 5) {
+function poolShape(x: Tensor, a: PoolAttributes): Shape | string {
+  if (x.rank < 3 || x.rank > 5) {
     return 'Expected an input [B, C, ..S] with one to three spatial axes.';
   }
   const axes = x.rank - 2;
@@ -101,8 +100,8 @@ function forEachMember(
       windows.map((positions) => positions.length),
       (index) => {
         let x = at(y, 0) * at(strides, 0) + at(y, 1) * at(strides, 1);
-        for (const [axis, which] of index.entries()) {
-          x += at(windows[axis] ?? [], which) * at(strides, axis + 2);
+        for (const [axis, positions] of windows.entries()) {
+          x += at(positions, at(index, axis)) * at(strides, axis + 2);
         }
         visit(x, yOffset);
       },
@@ -114,23 +113,25 @@ function onnxAttributes(a: PoolAttributes) {
   return { kernel_shape: a.kernel, strides: a.strides, pads: [...a.padsBegin, ...a.padsEnd] };
 }
 
-const maxPoolOp = defineOp<PoolAttributes>('maxPool', {
-  shape: poolShape,
-  gradient: ({ inputs: [x], attributes, output, upstream }) =>
-    x ? [maxPoolGradient(x, output, upstream, attributes)] : [],
-  lower: ({ emit, inputs: [x = ''], attributes, node }) => {
+const maxPoolOp = defineOp('maxPool', {
+  inputs: ['x'],
+  shape: ({ x }, attributes: PoolAttributes) => poolShape(x, attributes),
+  gradient: ({ x }, { attributes, output, upstream }) => ({
+    x: maxPoolGradient(x, output, upstream, attributes),
+  }),
+  lower: ({ x }, { emit, attributes, tensors }) => {
     const largest = (value: Value) =>
       emit.node('MaxPool', [value], {
         ...onnxAttributes(attributes),
         dilations: attributes.dilations,
       });
-    return keepNaN(emit, largest(x), x, node, largest);
+    return keepNaN(emit, largest(x), x, tensors.x, largest);
   },
-  reference: ({ inputs: [x], attributes, node }) => {
+  reference: ({ x }, { attributes, node }) => {
     const y = ndarray(node.shape);
     y.data.fill(-Infinity);
-    forEachMember(x?.shape ?? [], y.shape, attributes, (from, to) => {
-      y.data[to] = Math.max(y.data[to] ?? NaN, x?.data[from] ?? NaN);
+    forEachMember(x.shape, y.shape, attributes, (from, to) => {
+      y.data[to] = Math.max(at(y.data, to), at(x.data, from));
     });
     return y;
   },
@@ -211,7 +212,8 @@ export function maxPool(x: Tensor, kernel: PerAxis, options: MaxPoolOptions = {}
   };
   // What a last window has beyond the padding never wins either.
   const beyond = ceilMode ? overhangs(x, a) : [];
-  return maxPoolOp([beyond.reduce((y, size, i) => y.pad(i + 2, 0, size, -Infinity), x)], a);
+  const padded = beyond.reduce((y, size, i) => y.pad(i + 2, 0, size, -Infinity), x);
+  return maxPoolOp({ x: padded }, a);
 }
 
 /**
@@ -237,40 +239,38 @@ interface AvgPoolAttributes extends PoolAttributes {
   readonly countIncludePad: boolean;
 }
 
-const avgPoolOp = defineOp<AvgPoolAttributes>('avgPool', {
-  shape: poolShape,
-  gradient: ({ inputs: [x], attributes, output, upstream }) => {
-    if (x === undefined) return [];
-    let gradient = upstream;
-    for (const [axis, size] of x.shape.slice(2).entries()) {
+const avgPoolOp = defineOp('avgPool', {
+  inputs: ['x'],
+  shape: ({ x }, attributes: AvgPoolAttributes) => poolShape(x, attributes),
+  gradient: ({ x }, { attributes, output, upstream }) => ({
+    x: x.shape.slice(2).reduce((gradient, size, axis) => {
       const map = averagingMap(attributes, axis, size, output.dim(axis + 2));
-      gradient = mapAxis(gradient, axis + 2, transposed(map));
-    }
-    return [gradient];
-  },
-  lower: ({ emit, inputs, attributes }) =>
-    emit.node('AveragePool', inputs, {
+      return mapAxis(gradient, axis + 2, transposed(map));
+    }, upstream),
+  }),
+  lower: ({ x }, { emit, attributes }) =>
+    emit.node('AveragePool', [x], {
       ...onnxAttributes(attributes),
       count_include_pad: Number(attributes.countIncludePad),
     }),
-  reference: ({ inputs: [x], attributes, node }) => {
+  reference: ({ x }, { attributes, node }) => {
     const y = ndarray(node.shape);
     const counts = new Float64Array(node.size);
-    forEachMember(x?.shape ?? [], y.shape, attributes, (from, to) => {
-      y.data[to] = (y.data[to] ?? NaN) + (x?.data[from] ?? NaN);
-      counts[to] = (counts[to] ?? NaN) + 1;
+    forEachMember(x.shape, y.shape, attributes, (from, to) => {
+      y.data[to] = at(y.data, to) + at(x.data, from);
+      counts[to] = at(counts, to) + 1;
     });
-    const whole = attributes.kernel.reduce((a, b) => a * b, 1);
+    const whole = elementCount(attributes.kernel);
     return ndarray(
       y.shape,
-      y.data.map((total, i) => total / (attributes.countIncludePad ? whole : (counts[i] ?? NaN))),
+      y.data.map((total, i) => total / (attributes.countIncludePad ? whole : at(counts, i))),
     );
   },
 });
 
 /** Average pooling along one axis: a window's count is the product of its counts along the axes. */
 function averagingMap(a: AvgPoolAttributes, axis: number, size: number, counts: number): AxisMap {
-  const map = axisMap(counts, size);
+  const map = axisMap(counts, size, 'average');
   for (let o = 0; o < counts; o++) {
     const positions = covered(a, axis, o, size);
     const weight = 1 / (a.countIncludePad ? at(a.kernel, axis) : positions.length);
@@ -295,10 +295,10 @@ export function avgPool(x: Tensor, kernel: PerAxis, options: AvgPoolOptions = {}
     countIncludePad,
   };
   const beyond = ceilMode ? overhangs(x, a) : [];
-  if (beyond.every((size) => size === 0)) return avgPoolOp([x], a);
+  if (beyond.every((size) => size === 0)) return avgPoolOp({ x }, a);
   if (!countIncludePad) {
     const padsEnd = a.padsEnd.map((size, axis) => size + at(beyond, axis));
-    return avgPoolOp([x], { ...a, padsEnd });
+    return avgPoolOp({ x }, { ...a, padsEnd });
   }
   // Zeros that count become part of the input; what is beyond them is padding that does not.
   const padded = beyond.reduce(
@@ -306,7 +306,7 @@ export function avgPool(x: Tensor, kernel: PerAxis, options: AvgPoolOptions = {}
     x,
   );
   const padsBegin = beyond.map(() => 0);
-  return avgPoolOp([padded], { ...a, padsBegin, padsEnd: beyond, countIncludePad: false });
+  return avgPoolOp({ x: padded }, { ...a, padsBegin, padsEnd: beyond, countIncludePad: false });
 }
 
 declare module '../tensor/tensor.js' {

@@ -1,15 +1,18 @@
 /** Reductions over axes, and the running sum. */
 import { forEachIndex, ndarray, type NdArray } from '../tensor/ndarray.js';
-import type { Emitter, Provider, Value } from '../tensor/op.js';
+import type { Emitter, Value } from '../tensor/op.js';
 import {
+  at,
   elementCount,
   normalizeAxes,
+  offsetOf,
   reducedShape,
   stridesOf,
   type Shape,
 } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
-import { defineOp, shapeError } from './define.js';
+import { defineOp, shapeError, type OpFunction } from './define.js';
+import { mapBroadcast } from './elementwise.js';
 import { constant } from './leaf.js';
 import { keepNaN } from './nan.js';
 import { lowerSum } from './sum-lowering.js';
@@ -34,21 +37,39 @@ function reduceReference(
 ): NdArray {
   const out = ndarray(shape);
   out.data.fill(initial);
-  const kept = reducedShape(x.shape, axes, true);
-  const strides = stridesOf(kept);
+  const strides = reducedStrides(x.shape, axes);
   forEachIndex(x.shape, (index, flat) => {
-    let to = 0;
-    for (let axis = 0; axis < index.length; axis++) {
-      if (!axes.includes(axis)) to += (index[axis] ?? 0) * (strides[axis] ?? 0);
-    }
-    out.data[to] = combine(out.data[to] ?? NaN, x.data[flat] ?? NaN);
+    const to = offsetOf(index, strides);
+    out.data[to] = combine(at(out.data, to), at(x.data, flat));
   });
   return out;
 }
 
+/** Strides of what is left when `axes` are reduced away; 0 along these. */
+export function reducedStrides(shape: Shape, axes: readonly number[]): number[] {
+  const strides = stridesOf(reducedShape(shape, axes, true));
+  return strides.map((stride, axis) => (axes.includes(axis) ? 0 : stride));
+}
+
+/** The shape rule of an op along one axis that keeps the shape. */
+function alongAxis(x: Tensor, axis: number): Shape | string {
+  return axis >= 0 && axis < x.rank ? x.shape : `It has no axis ${axis}.`;
+}
+
+/** A negative axis counts from the end. */
+const positiveAxis = (x: Tensor, axis: number) => (axis < 0 ? axis + x.rank : axis);
+
 /** Brings a reduced tensor back to the rank of what it was reduced from, so that it broadcasts. */
 function keepRank(reduced: Tensor, source: Tensor, axes: readonly number[]): Tensor {
   return reduced.reshape(reducedShape(source.shape, axes, true));
+}
+
+type Axes = number | readonly number[];
+
+/** A reduction over axes, with the op that it adds to the graph. */
+export interface Reduction {
+  (x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor;
+  readonly op: OpFunction<'x', ReduceAttributes>;
 }
 
 function reduction(
@@ -60,29 +81,27 @@ function reduction(
     gradient: (context: { x: Tensor; y: Tensor; g: Tensor; count: number }) => Tensor;
     finish?: (total: number, count: number) => number;
   },
-) {
-  const op = defineOp<ReduceAttributes>(name, {
-    shape: ([x], { axes, keepDims }) => (x ? reducedShape(x.shape, axes, keepDims) : []),
-    gradient: ({ inputs: [x], attributes: { axes }, output, upstream }) => {
-      if (x === undefined) return [];
+): Reduction {
+  const op = defineOp(name, {
+    inputs: ['x'],
+    shape: ({ x }, { axes, keepDims }: ReduceAttributes) => reducedShape(x.shape, axes, keepDims),
+    gradient: ({ x }, { attributes: { axes }, output, upstream }) => {
       const count = elementCount(axes.map((axis) => x.dim(axis)));
-      const y = keepRank(output, x, axes);
-      const g = keepRank(upstream, x, axes);
-      return [rule.gradient({ x, y, g, count })];
+      const [y, g] = [keepRank(output, x, axes), keepRank(upstream, x, axes)];
+      return { x: rule.gradient({ x, y, g, count }) };
     },
-    lower: ({ emit, inputs: [x = ''], attributes, node }) => {
+    lower: ({ x }, { emit, attributes, tensors }) => {
       if (onnx === 'ReduceSum' || onnx === 'ReduceMean') {
-        return lowerSum(emit, onnx, x, node.inputs[0]?.shape ?? [], attributes);
+        return lowerSum(emit, onnx, x, tensors.x.shape, attributes);
       }
       const options = { axes: attributes.axes, keepdims: Number(attributes.keepDims) };
-      return keepNaN(emit, emit.node(onnx, [x], options), x, node, (flags) =>
+      return keepNaN(emit, emit.node(onnx, [x], options), x, tensors.x, (flags) =>
         emit.node('ReduceMax', [flags], options),
       );
     },
-    reference: ({ inputs: [x], attributes: { axes }, node }) => {
-      if (x === undefined) return ndarray(node.shape);
+    reference: ({ x }, { attributes: { axes }, node }) => {
       const out = reduceReference(x, axes, node.shape, rule.initial, rule.combine);
-      const count = elementCount(axes.map((axis) => x.shape[axis] ?? 1));
+      const count = elementCount(axes.map((axis) => at(x.shape, axis)));
       const { finish } = rule;
       return finish
         ? ndarray(
@@ -92,13 +111,14 @@ function reduction(
         : out;
     },
   });
-  return (x: Tensor, axes?: number | readonly number[], options: ReduceOptions = {}): Tensor => {
+  const apply = (x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Tensor => {
     const list = normalizeAxes(typeof axes === 'number' ? [axes] : axes, x.rank);
     if (list === undefined) {
       throw shapeError(name, [x], `The axes ${JSON.stringify(axes)} are not distinct axes of it.`);
     }
-    return list.length === 0 ? x : op([x], { axes: list, keepDims: options.keepDims ?? false });
+    return list.length === 0 ? x : op({ x }, { axes: list, keepDims });
   };
+  return Object.assign(apply, { op });
 }
 
 /** Sum over axes. */
@@ -136,56 +156,52 @@ export const min = reduction('min', 'ReduceMin', {
   gradient: shareAmongEqual,
 });
 
-const cumsumOp = defineOp<{ readonly axis: number; readonly reverse: boolean }>('cumsum', {
-  shape: ([x], { axis }) => (x && axis >= 0 && axis < x.rank ? x.shape : `It has no axis ${axis}.`),
-  gradient: ({ attributes: { axis, reverse }, upstream: g }) => [
-    cumsum(g, axis, { reverse: !reverse }),
-  ],
-  lower: ({ emit, inputs: [x = ''], attributes: { axis, reverse } }) =>
+interface CumsumAttributes {
+  readonly axis: number;
+  readonly reverse: boolean;
+}
+
+const cumsumOp = defineOp('cumsum', {
+  inputs: ['x'],
+  shape: ({ x }, { axis }: CumsumAttributes) => alongAxis(x, axis),
+  gradient: (_, { attributes: { axis, reverse }, upstream: g }) => ({
+    x: cumsum(g, axis, { reverse: !reverse }),
+  }),
+  lower: ({ x }, { emit, attributes: { axis, reverse } }) =>
     emit.node('CumSum', [x, emit.constant([axis], [], 'int32')], { reverse: Number(reverse) }),
-  reference: ({ inputs: [x], attributes: { axis, reverse }, node }) => {
-    const out = ndarray(node.shape, Float64Array.from(x?.data ?? []));
-    const stride = stridesOf(node.shape)[axis] ?? 1;
-    const size = node.shape[axis] ?? 1;
-    const step = reverse ? -1 : 1;
-    forEachIndex(
-      node.shape.map((own, i) => (i === axis ? 1 : own)),
-      (index) => {
-        const own = stridesOf(node.shape);
-        const base = index.reduce((total, position, i) => total + position * (own[i] ?? 0), 0);
-        let total = 0;
-        for (let i = reverse ? size - 1 : 0; i >= 0 && i < size; i += step) {
-          total += out.data[base + i * stride] ?? NaN;
-          out.data[base + i * stride] = total;
-        }
-      },
-    );
+  reference: ({ x }, { attributes: { axis, reverse } }) => {
+    const out = ndarray(x.shape, Float64Array.from(x.data));
+    const strides = stridesOf(x.shape);
+    const size = at(x.shape, axis);
+    forEachIndex(x.shape.with(axis, 1), (index) => {
+      let total = 0;
+      for (let i = 0; i < size; i++) {
+        const place = offsetOf(index.with(axis, reverse ? size - 1 - i : i), strides);
+        total += at(x.data, place);
+        out.data[place] = total;
+      }
+    });
     return out;
   },
 });
 
 /** Running sum along an axis, from its start or, reversed, from its end. */
 export function cumsum(x: Tensor, axis: number, { reverse = false } = {}): Tensor {
-  return cumsumOp([x], { axis: axis < 0 ? axis + x.rank : axis, reverse });
+  return cumsumOp({ x }, { axis: positiveAxis(x, axis), reverse });
 }
 
-/**
- * Largest value of one axis (NaN if one is), as torch.max(dim): where several are equal, the first gets the whole gradient.
- */
-export function maxFirst(x: Tensor, axis: number, options: ReduceOptions = {}): Tensor {
-  const at = axis < 0 ? axis + x.rank : axis;
-  return maxFirstOp([x], { axes: [at], keepDims: options.keepDims ?? false });
+interface AxisAttributes {
+  readonly axis: number;
 }
 
-const maxFirstOp = defineOp<ReduceAttributes>('maxFirst', {
-  shape: ([x], { axes, keepDims }) =>
-    x && axes.every((axis) => axis >= 0 && axis < x.rank)
-      ? reducedShape(x.shape, axes, keepDims)
-      : `It has no axis ${axes.join(', ')}.`,
-  gradient: ({ inputs: [x], attributes: { axes }, output, upstream }) => {
-    const [axis] = axes;
-    if (x === undefined || axis === undefined) return [];
-    const hits = x.equal(keepRank(output, x, axes)).cast('float32');
+const maxFirstOp = defineOp('maxFirst', {
+  inputs: ['x'],
+  shape: ({ x }, { axis, keepDims }: AxisAttributes & { readonly keepDims: boolean }) =>
+    axis >= 0 && axis < x.rank
+      ? reducedShape(x.shape, [axis], keepDims)
+      : `It has no axis ${axis}.`,
+  gradient: ({ x }, { attributes: { axis }, output, upstream }) => {
+    const hits = x.equal(keepRank(output, x, [axis])).cast('float32');
     // Of equal ones the first: hits ranked from the last place to the first, and the highest rank.
     // A running sum would find it too, but ONNX Runtime's is slower than all of this together.
     const size = x.dim(axis);
@@ -195,39 +211,48 @@ const maxFirstOp = defineOp<ReduceAttributes>('maxFirst', {
     );
     const ranked = hits.mul(ranks);
     const first = ranked.equal(max(ranked, [axis], { keepDims: true })).cast('float32');
-    return [first.mul(keepRank(upstream, x, axes))];
+    return { x: first.mul(keepRank(upstream, x, [axis])) };
   },
-  lower: ({ emit, inputs: [x = ''], attributes: { axes, keepDims }, node }) => {
+  lower: ({ x }, { emit, attributes: { axis, keepDims }, tensors }) => {
     const largest = (value: Value) =>
-      emit.node('ReduceMax', [value], { axes, keepdims: Number(keepDims) });
-    return keepNaN(emit, largest(x), x, node, largest);
+      emit.node('ReduceMax', [value], { axes: [axis], keepdims: Number(keepDims) });
+    return keepNaN(emit, largest(x), x, tensors.x, largest);
   },
-  reference: ({ inputs: [x], attributes: { axes }, node }) =>
-    x ? reduceReference(x, axes, node.shape, -Infinity, Math.max) : ndarray(node.shape),
+  reference: ({ x }, { attributes: { axis }, node }) =>
+    reduceReference(x, [axis], node.shape, -Infinity, Math.max),
 });
 
-const softmaxOp = defineOp<{ readonly axis: number }>('softmax', {
-  shape: ([x], { axis }) => (x && axis >= 0 && axis < x.rank ? x.shape : `It has no axis ${axis}.`),
-  gradient: ({ attributes: { axis }, output: y, upstream: g }) => {
+/**
+ * Largest value of one axis (NaN if one is), as torch.max(dim): where several are equal, the first gets the whole gradient.
+ */
+export function maxFirst(
+  x: Tensor,
+  axis: number,
+  { keepDims = false }: ReduceOptions = {},
+): Tensor {
+  return maxFirstOp({ x }, { axis: positiveAxis(x, axis), keepDims });
+}
+
+const softmaxOp = defineOp('softmax', {
+  inputs: ['x'],
+  shape: ({ x }, { axis }: AxisAttributes) => alongAxis(x, axis),
+  gradient: (_, { attributes: { axis }, output: y, upstream: g }) => {
     const gy = g.mul(y);
-    return [gy.sub(y.mul(sum(gy, axis, { keepDims: true })))];
+    return { x: gy.sub(y.mul(sum(gy, axis, { keepDims: true }))) };
   },
-  lower: ({ emit, inputs, attributes: { axis } }) => emit.node('Softmax', inputs, { axis }),
-  reference: ({ inputs: [x], attributes: { axis }, node }) => {
-    const logs = logSoftmaxReference(x ?? ndarray(node.shape), axis);
-    return ndarray(node.shape, logs.data.map(Math.exp));
-  },
+  lower: ({ x }, { emit, attributes: { axis } }) => emit.node('Softmax', [x], { axis }),
+  reference: ({ x }, { attributes: { axis } }) =>
+    ndarray(x.shape, logSoftmaxReference(x, axis).data.map(Math.exp)),
 });
 
 /** e^x normalised to sum 1 along an axis. */
 export function softmax(x: Tensor, axis: number): Tensor {
-  return softmaxOp([x], { axis: axis < 0 ? axis + x.rank : axis });
+  return softmaxOp({ x }, { axis: positiveAxis(x, axis) });
 }
 
 /** WebGPU has no LogSoftmax kernel: there it is written out. */
 function lowerLogSoftmax(emit: Emitter, x: Value, axis: number): Value {
-  const decomposed: readonly Provider[] = ['webgpu'];
-  if (!decomposed.includes(emit.provider)) return emit.node('LogSoftmax', [x], { axis });
+  if (emit.provider !== 'webgpu') return emit.node('LogSoftmax', [x], { axis });
   const peak = emit.node('ReduceMax', [x], { axes: [axis], keepdims: 1 });
   const shifted = emit.node('Sub', [x, peak]);
   const total = emit.node(
@@ -238,43 +263,28 @@ function lowerLogSoftmax(emit: Emitter, x: Value, axis: number): Value {
   return emit.node('Sub', [shifted, emit.node('Log', [total])]);
 }
 
-const logSoftmaxOp = defineOp<{ readonly axis: number }>('logSoftmax', {
-  shape: ([x], { axis }) => (x && axis >= 0 && axis < x.rank ? x.shape : `It has no axis ${axis}.`),
-  gradient: ({ attributes: { axis }, output: y, upstream: g }) => [
-    g.sub(y.exp().mul(sum(g, axis, { keepDims: true }))),
-  ],
-  lower: ({ emit, inputs: [x = ''], attributes: { axis } }) => lowerLogSoftmax(emit, x, axis),
-  reference: ({ inputs: [x], attributes: { axis }, node }) =>
-    logSoftmaxReference(x ?? ndarray(node.shape), axis),
+const logSoftmaxOp = defineOp('logSoftmax', {
+  inputs: ['x'],
+  shape: ({ x }, { axis }: AxisAttributes) => alongAxis(x, axis),
+  gradient: (_, { attributes: { axis }, output: y, upstream: g }) => ({
+    x: g.sub(y.exp().mul(sum(g, axis, { keepDims: true }))),
+  }),
+  lower: ({ x }, { emit, attributes: { axis } }) => lowerLogSoftmax(emit, x, axis),
+  reference: ({ x }, { attributes: { axis } }) => logSoftmaxReference(x, axis),
 });
 
 function logSoftmaxReference(x: NdArray, axis: number): NdArray {
-  const keptShape = reducedShape(x.shape, [axis], true);
-  const peak = reduceReference(x, [axis], keptShape, -Infinity, Math.max);
-  const strides = stridesOf(keptShape);
-  const at = (index: readonly number[]) =>
-    index.reduce((to, position, i) => to + (i === axis ? 0 : position * (strides[i] ?? 0)), 0);
-  const total = ndarray(keptShape);
-  forEachIndex(x.shape, (index, flat) => {
-    const to = at(index);
-    total.data[to] =
-      (total.data[to] ?? 0) + Math.exp((x.data[flat] ?? NaN) - (peak.data[to] ?? NaN));
-  });
-  const out = ndarray(x.shape);
-  forEachIndex(x.shape, (index, flat) => {
-    const to = at(index);
-    out.data[flat] =
-      (x.data[flat] ?? NaN) - (peak.data[to] ?? NaN) - Math.log(total.data[to] ?? NaN);
-  });
-  return out;
+  const reduced = reducedShape(x.shape, [axis], true);
+  const peak = reduceReference(x, [axis], reduced, -Infinity, Math.max);
+  const shifted = mapBroadcast(x.shape, [x, peak], (v, largest) => v - largest);
+  const total = reduceReference(shifted, [axis], reduced, 0, (sofar, v) => sofar + Math.exp(v));
+  return mapBroadcast(x.shape, [shifted, total], (v, sofar) => v - Math.log(sofar));
 }
 
 /** Logarithm of the softmax along an axis, computed without overflow. */
 export function logSoftmax(x: Tensor, axis: number): Tensor {
-  return logSoftmaxOp([x], { axis: axis < 0 ? axis + x.rank : axis });
+  return logSoftmaxOp({ x }, { axis: positiveAxis(x, axis) });
 }
-
-type Axes = number | readonly number[];
 
 declare module '../tensor/tensor.js' {
   interface Tensor {

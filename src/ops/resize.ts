@@ -3,6 +3,7 @@
  * Every mode is separable, so it is one fixed linear map per axis, computed here in float64:
  * all execution providers agree, and the gradient is the transposed map.
  */
+import { at } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { adaptiveAvgPool } from './adaptive-pool.js';
 import { addWeight, axisMap, mapAxis, type AxisMap } from './axis-map.js';
@@ -64,7 +65,7 @@ function sourcePosition({ step, alignCorners }: AxisScale, output: number): numb
 
 function linearMap(scale: AxisScale): AxisMap {
   const { inputs, outputs } = scale;
-  const map = axisMap(outputs, inputs);
+  const map = axisMap(outputs, inputs, 'resize');
   for (let o = 0; o < outputs; o++) {
     const position = Math.max(sourcePosition(scale, o), 0);
     const first = Math.min(Math.floor(position), inputs - 1);
@@ -85,7 +86,7 @@ function cubicWeight(distance: number): number {
 
 function cubicMap(scale: AxisScale): AxisMap {
   const { inputs, outputs } = scale;
-  const map = axisMap(outputs, inputs);
+  const map = axisMap(outputs, inputs, 'resize');
   for (let o = 0; o < outputs; o++) {
     const position = sourcePosition(scale, o);
     const base = Math.floor(position);
@@ -125,7 +126,7 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   }
   const spatial = x.shape.slice(2);
   const sizes = factors
-    ? spatial.map((n, axis) => Math.floor(n * (factors[axis] ?? 1)))
+    ? spatial.map((n, axis) => Math.floor(n * at(factors, axis)))
     : perAxis(size ?? [], axes);
   const problem = checkPerAxis('size', sizes, axes, 1);
   if (problem !== undefined) throw refuse(problem);
@@ -133,7 +134,7 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   if (mode === 'area') return adaptiveAvgPool(x, sizes);
 
   return spatial.reduce((y, inputs, i) => {
-    const outputs = sizes[i] ?? 1;
+    const outputs = at(sizes, i);
     const factor = factors?.[i];
     const ratio = factor === undefined ? inputs / outputs : 1 / factor;
     const corners = outputs > 1 ? (inputs - 1) / (outputs - 1) : 0;

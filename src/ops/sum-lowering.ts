@@ -1,6 +1,6 @@
 /** How sums and means over axes become ONNX nodes. */
 import type { Emitter, Value } from '../tensor/op.js';
-import { elementCount, reducedShape, type Shape } from '../tensor/shape.js';
+import { at, elementCount, reducedShape, type Shape } from '../tensor/shape.js';
 
 /** From this many terms on, a sum is taken in two stages. */
 const LONG = 96;
@@ -55,7 +55,7 @@ export function lowerSum(
     kind === 'ReduceSum'
       ? emit.node(kind, [value, int64(over)], { keepdims })
       : emit.node(kind, [value], { axes: over, keepdims });
-  const terms = elementCount(axes.map((axis) => shape[axis] ?? 1));
+  const terms = elementCount(axes.map((axis) => at(shape, axis)));
   const run = longestRun(shape, axes);
   const { first } = run;
   const inner = run.size < LONG ? run.size : divisor(run.size);

@@ -1,30 +1,32 @@
 /** Functions of one tensor, element by element. */
 import { ndarray } from '../tensor/ndarray.js';
-import type { AttributeValue, Emitter, GradientContext, Value } from '../tensor/op.js';
+import type { Emitter, Value } from '../tensor/op.js';
+import { at } from '../tensor/shape.js';
 import { installMethods, type Tensor } from '../tensor/tensor.js';
 import { defineOp, type OpFunction } from './define.js';
 import { greater, greaterEqual, lessEqual, mul, where } from './elementwise.js';
 import { lowerCosine, lowerSine } from './sine-lowering.js';
 
-type UnaryGradient = (context: { x: Tensor; y: Tensor; g: Tensor }) => Tensor;
+/** A function of one tensor, with the op that it adds to the graph. */
+export interface UnaryFunction {
+  (x: Tensor): Tensor;
+  readonly op: OpFunction<'x', object>;
+}
 
 function unary(
   name: string,
   onnx: string | ((emit: Emitter, x: Value) => Value),
   f: (x: number) => number,
-  gradient: UnaryGradient | null,
-) {
-  const op = defineOp<object>(name, {
-    shape: ([x]) => x?.shape ?? [],
-    gradient:
-      gradient &&
-      (({ inputs: [x], output: y, upstream: g }: GradientContext<object>) =>
-        x ? [gradient({ x, y, g })] : []),
-    lower: ({ emit, inputs: [x = ''] }) =>
-      typeof onnx === 'string' ? emit.node(onnx, [x]) : onnx(emit, x),
-    reference: ({ inputs: [x], node }) => ndarray(node.shape, x?.data.map(f) ?? []),
+  gradient: (context: { x: Tensor; y: Tensor; g: Tensor }) => Tensor,
+): UnaryFunction {
+  const op = defineOp(name, {
+    inputs: ['x'],
+    shape: ({ x }) => x.shape,
+    gradient: ({ x }, { output: y, upstream: g }) => ({ x: gradient({ x, y, g }) }),
+    lower: ({ x }, { emit }) => (typeof onnx === 'string' ? emit.node(onnx, [x]) : onnx(emit, x)),
+    reference: ({ x }) => ndarray(x.shape, x.data.map(f)),
   });
-  return (x: Tensor): Tensor => op([x], {});
+  return Object.assign((x: Tensor) => op({ x }), { op });
 }
 
 /** -x. */
@@ -87,20 +89,24 @@ export const relu = unary(
   'relu',
   'Relu',
   (x) => Math.max(x, 0),
-  ({ y, g }) => reluGradientOp([y, g], {}),
+  ({ y, g }) => reluGradientOp({ y, upstream: g }),
 );
 
 /**
- * Inputs: the output y of a ReLU and the gradient of it. A step of one instruction per element,
+ * The gradient of a ReLU, from its output y and the gradient of that. A step of one instruction per element,
  * min(max(s y, 0), 1) with s so large that every normal float above 0 becomes 1, serves as the mask:
  * ONNX Runtime computes it and the product faster than a comparison and a choice.
  */
-const reluGradientOp: OpFunction<object> = defineOp<object>('reluGradient', {
-  shape: ([y]) => y?.shape ?? [],
-  gradient: ({ inputs: [y], upstream }) => (y ? [null, reluGradientOp([y, upstream], {})] : []),
-  lower: ({ emit, inputs: [y = '', g = ''] }) => emit.node('Mul', [g, reluMask(emit, y)]),
-  reference: ({ inputs: [y, g], node }) =>
-    ndarray(node.shape, y?.data.map((v, i) => (v > 0 ? (g?.data[i] ?? NaN) : 0)) ?? []),
+export const reluGradientOp: OpFunction<'y' | 'upstream', object> = defineOp('reluGradient', {
+  inputs: ['y', 'upstream'],
+  shape: ({ y }) => y.shape,
+  gradient: ({ y }, { upstream }) => ({ y: null, upstream: reluGradientOp({ y, upstream }) }),
+  lower: ({ y, upstream }, { emit }) => emit.node('Mul', [upstream, reluMask(emit, y)]),
+  reference: ({ y, upstream }) =>
+    ndarray(
+      y.shape,
+      y.data.map((v, i) => (v > 0 ? at(upstream.data, i) : 0)),
+    ),
 });
 
 /** 1 where a value is positive, else 0. */
@@ -141,43 +147,49 @@ export function silu(x: Tensor): Tensor {
   return x.mul(sigmoid(x));
 }
 
-const clipOp = defineOp<{ readonly min: number; readonly max: number }>('clip', {
-  shape: ([x], { min, max }) =>
-    min <= max ? (x?.shape ?? []) : `The lower bound ${min} is above the upper bound ${max}.`,
-  gradient: ({ inputs: [x], attributes: { min, max }, upstream: g }) => {
-    if (x === undefined) return [];
-    return [where(greaterEqual(x, min), where(lessEqual(x, max), g, 0), 0)];
-  },
-  lower: ({ emit, inputs: [x = ''], attributes: { min, max } }) =>
+const clipOp = defineOp('clip', {
+  inputs: ['x'],
+  shape: ({ x }, { min, max }: { readonly min: number; readonly max: number }) =>
+    min <= max ? x.shape : `The lower bound ${min} is above the upper bound ${max}.`,
+  gradient: ({ x }, { attributes: { min, max }, upstream: g }) => ({
+    x: where(greaterEqual(x, min), where(lessEqual(x, max), g, 0), 0),
+  }),
+  lower: ({ x }, { emit, attributes: { min, max } }) =>
     emit.node('Clip', [
       x,
       Number.isFinite(min) ? emit.constant([min], [], 'float32') : '',
       Number.isFinite(max) ? emit.constant([max], [], 'float32') : '',
     ]),
-  reference: ({ inputs: [x], attributes: { min, max }, node }) =>
-    ndarray(node.shape, x?.data.map((v) => Math.min(Math.max(v, min), max)) ?? []),
+  reference: ({ x }, { attributes: { min, max } }) =>
+    ndarray(
+      x.shape,
+      x.data.map((v) => Math.min(Math.max(v, min), max)),
+    ),
 });
 
 /** Limits values to [min, max]; either bound may be left out. At a bound the gradient passes (as PyTorch). */
 export function clip(x: Tensor, { min = -Infinity, max = Infinity } = {}): Tensor {
-  return clipOp([x], { min, max });
+  return clipOp({ x }, { min, max });
 }
 
-const leakyReluOp = defineOp<{ readonly slope: number }>('leakyRelu', {
-  shape: ([x]) => x?.shape ?? [],
-  gradient: ({ inputs: [x], attributes: { slope }, upstream: g }) =>
-    x ? [where(greater(x, 0), g, g.mul(slope))] : [],
-  lower: ({ emit, inputs, attributes: { slope } }) => {
-    const alpha: AttributeValue = { float: slope };
-    return emit.node('LeakyRelu', inputs, { alpha });
-  },
-  reference: ({ inputs: [x], attributes: { slope }, node }) =>
-    ndarray(node.shape, x?.data.map((v) => (v > 0 ? v : v * slope)) ?? []),
+const leakyReluOp = defineOp('leakyRelu', {
+  inputs: ['x'],
+  shape: ({ x }, _: { readonly slope: number }) => x.shape,
+  gradient: ({ x }, { attributes: { slope }, upstream: g }) => ({
+    x: where(greater(x, 0), g, g.mul(slope)),
+  }),
+  lower: ({ x }, { emit, attributes: { slope } }) =>
+    emit.node('LeakyRelu', [x], { alpha: { float: slope } }),
+  reference: ({ x }, { attributes: { slope } }) =>
+    ndarray(
+      x.shape,
+      x.data.map((v) => (v > 0 ? v : v * slope)),
+    ),
 });
 
 /** x where positive, slope * x elsewhere. Default slope 0.01. */
 export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
-  return leakyReluOp([x], { slope });
+  return leakyReluOp({ x }, { slope });
 }
 
 declare module '../tensor/tensor.js' {

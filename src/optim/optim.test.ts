@@ -21,7 +21,7 @@ interface Run {
   steps: { lr: number; gradient: number[]; parameter: number[]; slots: Record<string, number[]> }[];
 }
 
-interface SeedRun {
+interface DocumentRun {
   lr: number;
   momentum: number;
   weight_decay: number;
@@ -85,13 +85,13 @@ describe('optimisers follow PyTorch step by step', () => {
     },
   );
 
-  it("SGD as in the seed's recipe", () => {
-    const seed = jsonFixture('seed-optimizer') as SeedRun;
-    const optimizer = sgd({ momentum: seed.momentum, weightDecay: seed.weight_decay });
-    const steps = seed.steps.map(({ lr, grad }) => ({ lr, gradient: grad }));
-    const path = follow(optimizer, seed.param, steps);
+  it('SGD as in the recipe of document 000', () => {
+    const run = jsonFixture('document-optimizer') as DocumentRun;
+    const optimizer = sgd({ momentum: run.momentum, weightDecay: run.weight_decay });
+    const steps = run.steps.map(({ lr, grad }) => ({ lr, gradient: grad }));
+    const path = follow(optimizer, run.param, steps);
     expect(path.length).toBeGreaterThan(3);
-    for (const [i, { param_after, momentum_buffer_after }] of seed.steps.entries()) {
+    for (const [i, { param_after, momentum_buffer_after }] of run.steps.entries()) {
       expectClose(path[i]!.parameter, param_after);
       expectClose(path[i]!.slots['momentum_buffer']!, momentum_buffer_after);
     }

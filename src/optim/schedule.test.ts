@@ -3,8 +3,8 @@ import { RequestError } from '../errors.js';
 import { jsonFixture } from '../testing/golden-files.js';
 import { constantRate, cosine, linearWarmup, multiStep } from './index.js';
 
-/** The numbers of seed 000's recipe, computed with torch: tests/fixtures/seed-schedule.json. */
-interface SeedSchedule {
+/** The numbers of document 000's recipe, computed with torch: tests/fixtures/document-schedule.json. */
+interface DocumentSchedule {
   recipe: {
     base_lr: number;
     warm_epochs: number;
@@ -20,14 +20,14 @@ interface SeedSchedule {
   as_intended: Record<string, number>;
 }
 
-const seed = jsonFixture('seed-schedule') as SeedSchedule;
-const { base_lr: lr, warm_epochs: epochs, milestones, gamma, iter_per_epoch } = seed.recipe;
+const recorded = jsonFixture('document-schedule') as DocumentSchedule;
+const { base_lr: lr, warm_epochs: epochs, milestones, gamma, iter_per_epoch } = recorded.recipe;
 const steps = multiStep({ lr, milestones, gamma });
 
-describe("the seed's recipe", () => {
+describe('the recipe of document 000', () => {
   it('as intended: warms up iteration by iteration, then falls at the milestones', () => {
     const schedule = linearWarmup(steps, { epochs });
-    const cases = Object.entries(seed.as_intended);
+    const cases = Object.entries(recorded.as_intended);
     expect(cases.length).toBeGreaterThan(20);
     for (const [at, rate] of cases) {
       const [epoch = NaN, iteration = NaN] = at.split(':').map(Number);
@@ -38,7 +38,7 @@ describe("the seed's recipe", () => {
   it('as written: does not warm up', () => {
     const schedule = linearWarmup(steps, { epochs, reading: 'as-written' });
     let epoch = 0;
-    for (const [rate, count] of seed.as_written) {
+    for (const [rate, count] of recorded.as_written) {
       for (const end = epoch + count; epoch < end; epoch++) {
         expect(schedule.lr(epoch, 0, iter_per_epoch)).toBeCloseTo(rate, 15);
       }
@@ -48,7 +48,7 @@ describe("the seed's recipe", () => {
 
   it('after the update: the first one has rate 0, and every count gives the rate of the class', () => {
     const schedule = linearWarmup(steps, { epochs, reading: 'after-update' });
-    for (const [count, rate] of Object.entries(seed.warmup)) {
+    for (const [count, rate] of Object.entries(recorded.warmup)) {
       const iteration = Number(count);
       const at = [Math.floor(iteration / iter_per_epoch), iteration % iter_per_epoch] as const;
       expect(schedule.lr(...at, iter_per_epoch)).toBeCloseTo(rate, 15);

@@ -65,7 +65,7 @@ export type WarmupReading = 'as-intended' | 'after-update' | 'as-written';
  * Lets another schedule's rate rise linearly from 0 over its first `epochs` epochs, iteration by
  * iteration (Goyal et al. 2017, arXiv 1706.02677).
  *
- * The seed's script builds such a warm-up but never steps it, so three readings are to be had:
+ * Document 000's script builds such a warm-up but never steps it, so three readings are to be had:
  * - `as-intended` (default): counted before each update; iteration i of n gets (i + 1) / n of the rate.
  * - `after-update`: counted after each update; iteration i gets i / n, and the first update does nothing.
  * - `as-written`: what the script does when it is run literally: no warm-up at all.
@@ -83,7 +83,7 @@ export function linearWarmup(
       const target = after.lr(epoch, iteration, iterationsPerEpoch);
       const total = epochs * iterationsPerEpoch;
       const done = epoch * iterationsPerEpoch + iteration + ahead;
-      // The seed's guard against dividing by zero, kept so that the numbers are its numbers.
+      // The document's guard against dividing by zero, kept so that the numbers are its numbers.
       return done > total ? target : (target * done) / (total + 1e-8);
     },
   };

@@ -41,7 +41,7 @@ describe('CBAM agrees with PyTorch: outputs, gates and gradients', () => {
   });
 });
 
-describe('the arguments of the seeds', () => {
+describe('the arguments of the documents', () => {
   const mode = (name: string) => ({
     channel_attention_mode: name,
     spatial_attention_kernel_size: 3,
@@ -66,7 +66,7 @@ describe('the arguments of the seeds', () => {
     expect(cbam['cbam.block']?.build(given).module?.parameterCount()).toBe(2 * 16 * 4 + 18);
   });
 
-  it('may be those of an even kernel, where the seed returns logits', () => {
+  it('may be those of an even kernel, where the document returns logits', () => {
     const even = cbam['cbam.joint.spatial']?.build({ kernel_size: 4 });
     expect(even?.module?.parameterCount()).toBe(2 * 16 + 1);
   });

@@ -1,23 +1,24 @@
-/** CBAM and its parts: what the seeds' classes are here. */
+/** CBAM and its parts: what the documents' classes are here. */
 import { z } from 'zod';
 import { Cbam } from '../attention/hybrid/cbam.js';
 import { ChannelGate } from '../attention/hybrid/channel-gate.js';
 import { JointCbam } from '../attention/hybrid/joint-cbam.js';
 import { SpatialGate } from '../attention/hybrid/spatial-gate.js';
 import type { GoldenSubject } from './golden.js';
-import { count, counterpart } from './counterpart.js';
+import { count, counterpart, only } from './counterpart.js';
 import type { ParityTable } from './entry.js';
+import { EvenSpatialLogits, ForgetfulCbam } from './quirks.js';
 
 const attention = { channel: 'channel', spatial: 'spatial' };
 
-/** The kernels that seed 000 and seed 001 allow. */
+/** The kernels that document 000 and document 001 allow. */
 const kernelOf000 = z.literal([3, 7]);
 const kernelOf001 = z.literal([3, 5, 7]);
 
 /** 000: `CBAM`. */
-function plain(channels: number, ratio = 16, kernel = 7): GoldenSubject {
+function plain(module: Cbam): GoldenSubject {
   return {
-    module: new Cbam(channels, { ratio, kernel }),
+    module,
     names: { 'ca.shared_MLP': 'channelGate.transform', 'sa.conv1': 'spatialGate.conv' },
     attention,
   };
@@ -35,7 +36,9 @@ const blockSpatialNames = { 'spatial_attention_block.conv': 'spatialGate.conv' }
 
 export const cbam: ParityTable = {
   /** 000: `CBAM`, which hides the ratio and the kernel. */
-  'cbam.plain': counterpart(z.strictObject({ planes: count }), ({ planes }) => plain(planes)),
+  'cbam.plain': counterpart(z.strictObject({ planes: count }), ({ planes }) =>
+    plain(new Cbam(planes)),
+  ),
 
   /** 000: `CBAM` with the arguments of its parts handed through. */
   'cbam.plain.param': counterpart(
@@ -44,25 +47,33 @@ export const cbam: ParityTable = {
       ratio: count.default(16),
       kernel_size: kernelOf000.default(7),
     }),
-    ({ planes, ratio, kernel_size }) => plain(planes, ratio, kernel_size),
+    ({ planes, ratio, kernel_size }) => plain(new Cbam(planes, { ratio, kernel: kernel_size })),
   ),
 
   /** 000: `ChannelAttention`, which returns the gate. */
   'cbam.plain.channel': counterpart(
     z.strictObject({ in_planes: count, ratio: count.default(16) }),
-    ({ in_planes, ratio }) => ({
-      module: new ChannelGate(in_planes, { ratio, output: 'gate' }),
-      names: { shared_MLP: 'transform' },
-    }),
+    ({ in_planes, ratio }) => {
+      const module = new ChannelGate(in_planes, { ratio });
+      return {
+        module,
+        forward: (inputs) => [module.gate(only(inputs))],
+        names: { shared_MLP: 'transform' },
+      };
+    },
   ),
 
   /** 000: `SpatialAttention`, which returns the gate. */
   'cbam.plain.spatial': counterpart(
     z.strictObject({ kernel_size: kernelOf000.default(7) }),
-    ({ kernel_size }) => ({
-      module: new SpatialGate({ kernel: kernel_size, output: 'gate' }),
-      names: { conv1: 'conv' },
-    }),
+    ({ kernel_size }) => {
+      const module = new SpatialGate({ kernel: kernel_size });
+      return {
+        module,
+        forward: (inputs) => [module.gate(only(inputs))],
+        names: { conv1: 'conv' },
+      };
+    },
   ),
 
   /** 001: `CBAMBlock`. */
@@ -85,7 +96,7 @@ export const cbam: ParityTable = {
       const spatial = { kernel, spatialPools: 'max+avg' } as const;
       if (given.channel_attention_mode === 'FC') {
         return {
-          module: new Cbam(channels, { mode: 'linear', ratio: given.ratio, ...spatial }),
+          module: new Cbam(channels, { ratio: given.ratio, ...spatial }),
           names: {
             'channel_attention_block.fc_layers': 'channelGate.transform',
             ...blockSpatialNames,
@@ -106,7 +117,7 @@ export const cbam: ParityTable = {
   'cbam.block.channel_fc': counterpart(
     z.strictObject({ channels: count, ratio: count }),
     ({ channels, ratio }) => ({
-      module: new ChannelGate(channels, { mode: 'linear', ratio }),
+      module: new ChannelGate(channels, { ratio }),
       names: { fc_layers: 'transform' },
       attention: { channel_flat: 'channel' },
     }),
@@ -136,15 +147,7 @@ export const cbam: ParityTable = {
       pool_types: z.unknown().optional(),
     }),
     ({ channel, reduction }) => ({
-      module: new Cbam(channel, {
-        mode: 'linear',
-        ratio: reduction,
-        kernel: 1,
-        bias: true,
-        channelPools: 'max+max',
-        spatialPools: 'max+avg',
-        ignoreChannel: true,
-      }),
+      module: new ForgetfulCbam(channel, reduction),
       names: {
         'fc.1': 'channelGate.transform.0',
         'fc.3': 'channelGate.transform.2',
@@ -170,7 +173,11 @@ export const cbam: ParityTable = {
       });
       return {
         module,
-        forward: (inputs) => inputs.flatMap((x) => module.pair(x)),
+        forward: (inputs) => {
+          const x = only(inputs);
+          const { channel: ofChannels, spatial } = module.gates(x);
+          return [x.mul(ofChannels), x.mul(spatial)];
+        },
         names: {
           'ChannelAttention.se': 'channelGate.transform',
           'SpatialAttention.conv': 'spatialGate.conv',
@@ -185,22 +192,23 @@ export const cbam: ParityTable = {
   /** 004: `ChannelAttention`, which returns the logits. */
   'cbam.joint.channel': counterpart(
     z.strictObject({ channel: count, reduction: count.default(16) }),
-    ({ channel, reduction }) => ({
-      module: new ChannelGate(channel, { ratio: reduction, output: 'logits' }),
-      names: { se: 'transform' },
-    }),
+    ({ channel, reduction }) => {
+      const module = new ChannelGate(channel, { ratio: reduction });
+      return {
+        module,
+        forward: (inputs) => [module.logits(only(inputs))],
+        names: { se: 'transform' },
+      };
+    },
   ),
 
   /** 004: `SpatialAttention`, which returns the logits. */
   'cbam.joint.spatial': counterpart(
     z.strictObject({ kernel_size: count.default(7) }),
-    ({ kernel_size }) => ({
-      module: new SpatialGate({
-        kernel: kernel_size,
-        bias: true,
-        pools: 'max+avg',
-        output: 'logits',
-      }),
-    }),
+    ({ kernel_size }) => {
+      if (kernel_size % 2 === 0) return { module: new EvenSpatialLogits(kernel_size) };
+      const module = new SpatialGate({ kernel: kernel_size, bias: true, pools: 'max+avg' });
+      return { module, forward: (inputs) => [module.logits(only(inputs))] };
+    },
   ),
 };

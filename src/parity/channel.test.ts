@@ -49,7 +49,7 @@ describe('channel attention agrees with PyTorch: outputs, gates, statistics and 
   );
 });
 
-describe('the arguments of the seeds', () => {
+describe('the arguments of the documents', () => {
   it.each([
     ['se.linear', { mode: 'mean', channels: 16, ratio: 4 }],
     ['se.conv', { in_chnls: 16 }],
@@ -61,7 +61,7 @@ describe('the arguments of the seeds', () => {
     expect(() => channel[id]?.build(config)).toThrow(RequestError);
   });
 
-  it('need not fit the input where the seed does not use them', () => {
+  it('need not fit the input where the document does not use them', () => {
     expect(channel['eca.fixed']?.build({ channel: 7 }).module?.parameterCount()).toBe(3);
     expect(channel['sk.c']?.build({ features: 8, WH: null, M: 2, G: 1, r: 2 })).toBeDefined();
   });

@@ -1,12 +1,13 @@
-/** Channel attention: what the seeds' SE, ECA, SK and SF are here. */
+/** Channel attention: what the documents' SE, ECA, SK and SF are here. */
 import { z } from 'zod';
 import { Eca } from '../attention/channel/eca.js';
 import { SelectiveFusion } from '../attention/channel/selective-fusion.js';
 import { SelectiveKernel } from '../attention/channel/selective-kernel.js';
 import { SqueezeExcite } from '../attention/channel/squeeze-excite.js';
 import { nameMaps } from '../weights/names.js';
-import { count, counterpart, few } from './counterpart.js';
+import { count, counterpart, few, only } from './counterpart.js';
 import type { ParityTable } from './entry.js';
+import { EvenEca, LinearSelectiveKernel } from './quirks.js';
 
 const gate = { gate: 'channel' };
 const branchWeights = { branch_weights: 'branchWeights' };
@@ -45,7 +46,11 @@ export const channel: ParityTable = {
   /** 000: `ECA`, which returns the gate. */
   'eca.fixed': counterpart(
     z.strictObject({ channel: count, k_size: count.default(3) }),
-    ({ channel, k_size }) => ({ module: new Eca(channel, { kernel: k_size, output: 'gate' }) }),
+    ({ channel, k_size }) => {
+      if (k_size % 2 === 0) return { module: new EvenEca(k_size) };
+      const module = new Eca(channel, { kernel: k_size });
+      return { module, forward: (inputs) => [module.gate(only(inputs))] };
+    },
   ),
 
   /** 001: `ECABlock`. */
@@ -70,7 +75,7 @@ export const channel: ParityTable = {
         stride,
         branches: M,
         reduction: r,
-        minHidden: L,
+        minHidden: Math.max(1, L),
         groups: 32,
       }),
       names: { conv: 'branches', fc1: 'fuse', fc2: 'select' },
@@ -94,7 +99,7 @@ export const channel: ParityTable = {
         groups: G,
         reduction: r,
         stride,
-        minHidden: L,
+        minHidden: Math.max(1, L),
         head: 'per-branch',
       }),
       names: { convs: 'branches', fc: 'fuse', fcs: 'select' },
@@ -114,25 +119,23 @@ export const channel: ParityTable = {
       L: z.int().default(32),
     }),
     ({ features, M, G, r, stride, L }) => ({
-      module: new SelectiveKernel(features, {
-        branches: M,
-        groups: G,
-        reduction: r,
-        stride,
-        minHidden: L,
-        branch: 'kernel',
-        branchBias: true,
-        hidden: 'linear',
-        head: 'per-branch',
-      }),
+      module: new LinearSelectiveKernel(
+        features,
+        { branches: M, groups: G, stride },
+        Math.max(Math.floor(features / r), L),
+      ),
       names: { convs: 'branches', fc: 'fuse', fcs: 'select' },
       attention: branchWeights,
     }),
   ),
 
   /** 000: `SF`, always of 32 groups, which returns the gate. */
-  sf: counterpart(z.strictObject({ channels: count, M: few.default(2) }), ({ channels, M }) => ({
-    module: new SelectiveFusion(channels, { branches: M, groups: 32, output: 'gate' }),
-    names: { convs: 'branches' },
-  })),
+  sf: counterpart(z.strictObject({ channels: count, M: few.default(2) }), ({ channels, M }) => {
+    const module = new SelectiveFusion(channels, { branches: M, groups: 32 });
+    return {
+      module,
+      forward: (inputs) => [module.gate(only(inputs))],
+      names: { convs: 'branches' },
+    };
+  }),
 };

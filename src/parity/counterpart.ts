@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { FileError, RequestError } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { GoldenSubject } from './golden.js';
+import { NO_INPUTS, type GoldenSubject } from './golden.js';
 import type { ParityEntry } from './entry.js';
 
-/** A number of channels or units in a seed's constructor. */
+/** A number of channels or units in a constructor of the documents. */
 export const count = z.int().positive();
 
 /** A number of layers, branches or levels: each of them is built before anything can be compared. */
@@ -28,12 +28,22 @@ export function counterpart<Schema extends z.ZodType>(
       const parsed = schema.safeParse(config);
       if (!parsed.success) {
         throw new RequestError(
-          `The seed's class does not take the arguments of the case:\n${abridged(z.prettifyError(parsed.error))}`,
+          `The document's class does not take the arguments of the case:\n${abridged(z.prettifyError(parsed.error))}`,
         );
       }
       return build(parsed.data);
     },
   };
+}
+
+/**
+ * The input of what takes one.
+ * @throws FileError if the case has none
+ */
+export function only(inputs: readonly Tensor[]): Tensor {
+  const [first] = inputs;
+  if (first === undefined) throw new FileError(NO_INPUTS);
+  return first;
 }
 
 /**

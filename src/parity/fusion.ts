@@ -1,14 +1,14 @@
-/** The fusion modules of seed 004, and how they are made of ours. */
+/** The fusion modules of document 004, and how they are made of ours. */
 import { z } from 'zod';
 import { GatedFusion } from '../attention/fusion/gated.js';
 import { dilatedBlock, MultiFeatureExtraction } from '../attention/fusion/mfe.js';
 import { MultiScaleSelectiveFusion } from '../attention/fusion/msf.js';
-import { OverlappingReductionAttention } from '../attention/fusion/osra.js';
 import { SpatiallyAdaptiveModulation } from '../attention/fusion/safm.js';
 import { Conv2d } from '../nn/index.js';
 import { perAxis, type Padding, type PerAxis } from '../ops/index.js';
 import { count, counterpart, few, two } from './counterpart.js';
 import type { ParityTable } from './entry.js';
+import { ReluOsra } from './quirks.js';
 
 /** One number for both axes of an image, or one for each. */
 const perImageAxis = z.union([count, z.tuple([count, count])]);
@@ -108,12 +108,11 @@ export const fusion: ParityTable = {
       sr_ratio: count.default(2),
     }),
     ({ dim, num_heads: heads, qk_scale, sr_ratio: reduction }) => ({
-      module: new OverlappingReductionAttention(dim, {
+      module: new ReluOsra(dim, {
         heads,
         // `qk_scale or ..`: 0 means the default, as None does.
         scale: qk_scale || null,
         reduction,
-        activation: 'relu',
       }),
       names: { q: 'query', kv: 'keyValue', sr: 'reduce', local_conv: 'local' },
       attention: { attention: 'attention' },

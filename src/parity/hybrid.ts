@@ -1,4 +1,4 @@
-/** DANet's modules of seed 000, and how they are made of ours. */
+/** DANet's modules of document 000, and how they are made of ours. */
 import { z } from 'zod';
 import { ChannelSimilarityAttention, PositionAttention } from '../attention/hybrid/danet.js';
 import { DualAttentionHead } from '../attention/hybrid/danet-head.js';

@@ -26,14 +26,14 @@ describe('the parity of networks and losses', () => {
     expect(beyondTolerance(differences)).toEqual([]);
   });
 
-  it('has the defaults of the seed', () => {
+  it('has the defaults of the document', () => {
     const linear = networks['resnet.resnet18']!.build({}).module?.stateDict().get('linear.weight');
     expect(linear?.shape).toEqual([10, 512]);
     const block = networks['resnet.basic_block']!.build({ in_planes: 4, planes: 4 }).module;
     expect(block?.stateDict().has('shortcut.0.weight')).toBe(false);
   });
 
-  it('ignores the stride of the stem, as the seed does', () => {
+  it('ignores the stride of the stem, as the document does', () => {
     const entry = networks['resnet.stem']!;
     const counts = [undefined, 2].map((stride) =>
       entry.build({ in_planes: 3, places: 4, ...(stride && { stride }) }).module?.parameterCount(),

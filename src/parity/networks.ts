@@ -1,4 +1,4 @@
-/** Networks: what seed 000's ResNet and its parts are here. */
+/** Networks: what document 000's ResNet and its parts are here. */
 import { z } from 'zod';
 import { BasicBlock } from '../models/blocks.js';
 import { createModel } from '../models/registry.js';
@@ -35,7 +35,7 @@ export const networks: ParityTable = {
     }),
   ),
 
-  /** 000: `ResNet18`. The seed's width is 64; `base` is of the cases, which make it narrower. */
+  /** 000: `ResNet18`. The document's width is 64; `base` is of the cases, which make it narrower. */
   'resnet.resnet18': counterpart(
     z.strictObject({ num_classes: count.default(10), base: count.default(64) }),
     ({ num_classes, base }) => ({

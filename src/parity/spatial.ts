@@ -1,17 +1,17 @@
-/** Spatial attention: what the seeds' classes are here. */
+/** Spatial attention: what the documents' classes are here. */
 import { z } from 'zod';
-import { GatherExcite, type GatherExciteActivation } from '../attention/spatial/gather-excite.js';
+import type { GatherExciteActivation } from '../attention/spatial/gather-excite.js';
 import { NonLocal, type NonLocalKind } from '../attention/spatial/non-local.js';
 import { SaganAttention } from '../attention/spatial/sagan.js';
-import { SimpleNonLocal } from '../attention/spatial/simple-non-local.js';
 import { FoveaError } from '../errors.js';
 import { forwardRecord } from '../nn/context.js';
 import type { Layer } from '../nn/module.js';
 import type { GoldenSubject } from './golden.js';
 import { count, counterpart } from './counterpart.js';
 import type { ParityEntry, ParityTable } from './entry.js';
+import { FoldedNonLocal, PaddedGatherExcite } from './quirks.js';
 
-/** The seed's forward returns the attention map too; ours exposes it. */
+/** The document's forward returns the attention map too; ours exposes it. */
 function returningAttention(module: Layer): Required<GoldenSubject>['forward'] {
   return ([x]) => {
     const output = x && module.forward(x);
@@ -64,7 +64,7 @@ function nonLocals(): ParityTable {
   );
 }
 
-/** Activations by what timm, torch and the seed call them, less case, underscores and `nn.`. */
+/** Activations by what timm, torch and the document call them, less case, underscores and `nn.`. */
 const ACTIVATIONS: Readonly<Record<string, GatherExciteActivation>> = {
   relu: 'relu',
   relu6: 'relu6',
@@ -87,7 +87,7 @@ export const spatial: ParityTable = {
 
   /** 000: `NonLocalBlock`. */
   'nonlocal.simple': counterpart(z.strictObject({ channel: count }), ({ channel }) => ({
-    module: new SimpleNonLocal(channel, { foldPixels: true }),
+    module: new FoldedNonLocal(channel),
     names: { conv_phi: 'phi', conv_theta: 'theta', conv_g: 'g', conv_mask: 'mask' },
     attention: { attention: 'attention' },
   })),
@@ -109,15 +109,15 @@ export const spatial: ParityTable = {
       rd_divisor: count.default(1),
       add_maxpool: z.boolean().default(false),
       act_layer: activation.default('relu'),
-      // A flag, whatever it names: the seed always takes BatchNorm2d.
+      // A flag, whatever it names: the document always takes BatchNorm2d.
       norm_layer: z.union([z.string(), z.boolean()]).nullable().default(true),
       gate_layer: activation.default('sigmoid'),
     }),
     (config) => {
       const { extent, extra_params } = config;
-      // The seed makes int(log2(extent)) convolutions: as many as for the next lower power of two.
+      // The document makes int(log2(extent)) convolutions: as many as for the next lower power of two.
       const strided = extra_params && extent > 0 && extent % 2 === 0;
-      const module = new GatherExcite(config.channels, {
+      const module = new PaddedGatherExcite(config.channels, {
         extent: strided ? 2 ** Math.floor(Math.log2(extent)) : extent,
         parameters: extra_params,
         featureSize: config.feat_size ?? null,
@@ -129,7 +129,6 @@ export const spatial: ParityTable = {
         norm: Boolean(config.norm_layer),
         activation: config.act_layer,
         gate: config.gate_layer,
-        padGlobal: true,
       });
       const gathering = [...module.convs].flatMap((_, i) => [
         [`gather.conv${i + 1}`, `convs.${i}`],
@@ -146,7 +145,7 @@ export const spatial: ParityTable = {
 
   /** 003: `Self_Attn_bchw`. */
   sagan: counterpart(
-    // The seed takes an activation and never uses it.
+    // The document takes an activation and never uses it.
     z.strictObject({ in_dim: count, activation: z.string().nullish() }),
     ({ in_dim }) => {
       const module = new SaganAttention(in_dim);

@@ -1,4 +1,4 @@
-/** How the modules of the seeds map to ours: every id of a golden case, in one table. */
+/** How the modules of the documents map to ours: every id of a golden case, in one table. */
 import { RequestError } from '../errors.js';
 import { suggestion } from '../suggest.js';
 import { cbam } from './cbam.js';
@@ -10,7 +10,7 @@ import { networks } from './networks.js';
 import { spatial } from './spatial.js';
 import { tokens } from './tokens.js';
 
-/** Counterparts by the id of the seed's module: `se.conv`, `osra`. */
+/** Counterparts by the id of the document's module: `se.conv`, `osra`. */
 export const parityTable: ParityTable = {
   ...channel,
   ...spatial,

@@ -1,4 +1,4 @@
-/** Tokens, and the losses: what the seeds' classes and functions are here. */
+/** Tokens, and the losses: what the documents' classes and functions are here. */
 import { z } from 'zod';
 import {
   FeedForward,

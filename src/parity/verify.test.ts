@@ -204,7 +204,7 @@ describe('verifyCase', () => {
       /Unknown module 'msff'. Did you mean 'msf'/,
     ],
     [
-      "an argument that the seed's class does not have",
+      "an argument that the document's class does not have",
       changed((_, texts) => (texts['config'] = '{"in_channels": 3, "maps": 4}')),
       /"maps"/,
     ],
@@ -257,7 +257,7 @@ describe('verifyCase', () => {
     expect(Object.values(result.error)).toEqual([null, null, null, null, null]);
   });
 
-  it("runs the seed's epoch, and finds a changed loss in it", async () => {
+  it("runs the document's epoch, and finds a changed loss in it", async () => {
     const others = { [GOLDEN_LOOP]: compareGoldenLoop };
     const bytes = bytesOf('train_loop');
     const run = (given: Uint8Array) =>

@@ -2,10 +2,12 @@ import { FoveaError, ShapeError } from '../errors.js';
 import { keptAsKernel } from '../onnx/blocks/index.js';
 import { fromKernelOrder, toKernelOrder } from '../onnx/blocks/kernel-order.js';
 import { lowerToOnnx, type Graph } from '../onnx/lower.js';
+import { readModelHead } from '../onnx/read-model.js';
 import type { Provider, TensorData } from '../tensor/op.js';
 import { formatShape, type Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { NEXT, type EngineApi, type HostTensor, type HostTensors } from './engine.js';
+import { asFoveaError, LoadedModel } from './loaded-model.js';
 
 /** Where graphs run: `cpu`, `cuda` and `webgpu` in Node, `wasm` and `webgpu` in a browser. */
 export type Device = Provider;
@@ -158,6 +160,26 @@ export class Runtime {
       ...(profile !== undefined && { profile }),
     });
     return new Executable(this.engine, session, graph.inputs);
+  }
+
+  /**
+   * Loads a model from the bytes of an ONNX file, of Fovea or of another program.
+   * @param source what messages call it. Default 'The model'
+   * @throws FileError for bytes that are no ONNX model
+   * @throws FoveaError for a model that this version of ONNX Runtime cannot run
+   */
+  async load(bytes: Uint8Array, source = 'The model'): Promise<LoadedModel> {
+    const head = readModelHead(bytes, source);
+    try {
+      // The engine takes the array over, so it is given a copy.
+      return new LoadedModel(
+        head,
+        this.engine,
+        await this.engine.load(bytes.slice(), { next: [] }),
+      );
+    } catch (error) {
+      throw asFoveaError(error, `${source} cannot be run by ONNX Runtime`);
+    }
   }
 
   /** Brings values to the device, to be kept there between runs. */

@@ -1,4 +1,4 @@
-import { elementCount, type Shape } from './shape.js';
+import { at, elementCount, type Shape } from './shape.js';
 
 /** A dense float64 array: what the reference evaluation of an op takes and returns. */
 export interface NdArray {
@@ -23,8 +23,8 @@ export function forEachIndex(shape: Shape, visit: (index: number[], flat: number
   for (let flat = 0; flat < count; flat++) {
     visit(index, flat);
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      const next = (index[axis] ?? 0) + 1;
-      if (next < (shape[axis] ?? 1)) {
+      const next = at(index, axis) + 1;
+      if (next < at(shape, axis)) {
         index[axis] = next;
         break;
       }

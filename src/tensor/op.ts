@@ -39,33 +39,35 @@ export interface Emitter {
 
 export type Attributes = object;
 
-export interface LowerContext<A> {
+export interface LowerContext {
   readonly emit: Emitter;
   readonly inputs: readonly Value[];
-  readonly attributes: A;
+  readonly attributes: Attributes;
   /** The symbolic node: shapes and dtypes of its inputs and itself. */
   readonly node: Tensor;
 }
 
-export interface ReferenceContext<A> {
+export interface ReferenceContext {
   readonly inputs: readonly NdArray[];
-  readonly attributes: A;
+  readonly attributes: Attributes;
   readonly node: Tensor;
 }
 
-export interface GradientContext<A> {
+export interface GradientContext {
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
-  readonly attributes: A;
+  readonly attributes: Attributes;
   /** Gradient of the loss with respect to `output`; has its shape. */
   readonly upstream: Tensor;
 }
 
-/** One op's rules, with the type of its attributes erased. */
+/** One op's rules, with the names of its inputs and the type of its attributes erased. */
 export interface Op {
   readonly name: string;
+  /** Whether the output sums to zero over each of its channels, whatever the inputs are. */
+  readonly sumsToZero: boolean;
   /** One gradient per input (null where it is zero or the input is not a float); null: not differentiable. */
-  readonly gradient: ((context: GradientContext<Attributes>) => readonly (Tensor | null)[]) | null;
-  readonly lower: (context: LowerContext<Attributes>) => Value;
-  readonly reference: (context: ReferenceContext<Attributes>) => NdArray;
+  readonly gradient: ((context: GradientContext) => readonly (Tensor | null)[]) | null;
+  readonly lower: (context: LowerContext) => Value;
+  readonly reference: (context: ReferenceContext) => NdArray;
 }

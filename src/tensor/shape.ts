@@ -8,6 +8,18 @@ export function elementCount(shape: Shape): number {
   return count;
 }
 
+/**
+ * An element of a list that is known to be there.
+ * @throws RangeError if it is not
+ */
+export function at(list: ArrayLike<number>, index: number): number {
+  return list[index] ?? absent(list, index);
+}
+
+function absent(list: ArrayLike<number>, index: number): never {
+  throw new RangeError(`There is no element ${index} in a list of ${list.length}.`);
+}
+
 /** `[2, 3, 4]`, the way shapes are written in messages. */
 export function formatShape(shape: Shape): string {
   return `[${shape.join(', ')}]`;
@@ -24,9 +36,16 @@ export function stridesOf(shape: Shape): number[] {
   let stride = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     strides[axis] = stride;
-    stride *= shape[axis] ?? 1;
+    stride *= at(shape, axis);
   }
   return strides;
+}
+
+/** Where the element with an index lies, in elements. A stride of 0 repeats an axis. */
+export function offsetOf(index: readonly number[], strides: readonly number[]): number {
+  let offset = 0;
+  for (let axis = 0; axis < index.length; axis++) offset += at(index, axis) * at(strides, axis);
+  return offset;
 }
 
 /**
@@ -43,6 +62,15 @@ export function broadcastShapes(a: Shape, b: Shape): Shape | undefined {
     shape.push(sizeA === 1 ? sizeB : sizeA);
   }
   return shape;
+}
+
+/** Row-major strides of an operand along the axes of a shape that it broadcasts to: 0 where it is stretched. */
+export function broadcastStrides(own: Shape, shape: Shape): number[] {
+  const strides = stridesOf(own);
+  const lead = shape.length - own.length;
+  return shape.map((_, axis) =>
+    axis < lead || own[axis - lead] === 1 ? 0 : at(strides, axis - lead),
+  );
 }
 
 /** Turns axes that may be negative into sorted, distinct, non-negative ones; undefined if one is out of range. */

@@ -10,7 +10,7 @@ import { positiveArray, randomArray } from './values.js';
 import type { Build } from './check-gradient.js';
 
 /** The last node of a graph, lowered in another way than its op says. */
-function loweredAs(node: Tensor, lower: (context: LowerContext<object>) => string): Tensor {
+function loweredAs(node: Tensor, lower: (context: LowerContext) => string): Tensor {
   const { op, inputs, attributes, shape, dtype } = node;
   return new Tensor({ ...op, lower }, inputs, attributes, shape, dtype);
 }
@@ -25,6 +25,7 @@ const loweredLike = (node: Tensor, other: Tensor) =>
 function knownAs(actual: Tensor, wanted: Tensor): Tensor {
   const op: Op = {
     name: 'knownAs',
+    sumsToZero: false,
     gradient: ({ upstream }) => [upstream, null],
     lower: ({ inputs: [value = ''] }) => value,
     reference: ({ inputs: [, value] }) => value ?? ndarray([]),
@@ -36,7 +37,7 @@ function knownAs(actual: Tensor, wanted: Tensor): Tensor {
 function withInput(
   node: Tensor,
   which: number,
-  change: (context: LowerContext<object>, value: string) => string,
+  change: (context: LowerContext, value: string) => string,
 ): Tensor {
   return loweredAs(node, (context) => {
     const inputs = context.inputs.map((value, i) => (i === which ? change(context, value) : value));
@@ -45,7 +46,7 @@ function withInput(
 }
 
 /** A product with a constant, as an ONNX node. */
-function times({ emit }: LowerContext<object>, value: string, factors: NdArray): string {
+function times({ emit }: LowerContext, value: string, factors: NdArray): string {
   return emit.node('Mul', [value, emit.constant(factors.data, factors.shape, 'float32')]);
 }
 

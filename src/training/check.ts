@@ -1,121 +1,78 @@
 /** What can be known to be wrong with a training run or an evaluation before its first step. */
-import { size, type ImageDataset } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
 import { RequestError } from '../errors.js';
-import type { Layer } from '../nn/module.js';
-import { formatShape } from '../tensor/shape.js';
-import { evaluationStep, trainingStep } from './step.js';
-import type { StepperOptions } from './stepper.js';
-
-/** Images at a time of an evaluation, if there are so many. */
-export const EVALUATION_BATCH = 250;
+import type { Module } from '../nn/module.js';
+import type { Optimizer } from '../optim/index.js';
+import type { Task } from '../tasks/task.js';
+import { evaluationBatch } from './pass.js';
+import { evaluationStep, trainingStep, type StepOptions } from './step.js';
 
 /** What of a run's options decides whether its steps can be built. */
-export interface CheckedOptions extends Pick<StepperOptions, 'optimizer' | 'labelSmoothing'> {
+export interface CheckedOptions extends StepOptions {
+  readonly task: Task;
+  readonly optimizer: Optimizer;
   readonly batchSize: number;
+  readonly dropLast?: boolean;
 }
 
 /**
- * Checks that a model can be trained on these data in batches of this size: that every label is one
- * of the classes that the model tells apart, and that the step of every batch that will occur, the
- * smaller last one of an epoch too, and the evaluation can be built.
+ * Checks that a model can be trained at a task on these data in batches of this size: that the task can
+ * take the examples (for classification, that every label is one of the model's classes), and that the
+ * step of every batch that will occur, the smaller last one of an epoch too, and the evaluation can be built.
  * @throws RequestError naming the label and its image, or saying which batch the model cannot take
  *   and which batch size it can
  */
 export function checkTraining(
-  model: Layer,
-  data: { readonly train: ImageDataset; readonly val: ImageDataset },
-  { batchSize, optimizer, labelSmoothing = 0 }: CheckedOptions,
+  model: Module,
+  data: { readonly train: Dataset; readonly val: Dataset },
+  { task, optimizer, batchSize, dropLast = false, ...options }: CheckedOptions,
 ): void {
   checkCount('batch size', batchSize);
-  checkImages(data.train);
-  checkImages(data.val);
-  const images = size(data.train);
-  const build = (batch: number): number => {
-    const shape = { batchSize: batch, imageShape: imageShapeOf(data.train), labelSmoothing };
-    return classesOf(trainingStep(model, optimizer, shape).graph.outputs);
-  };
+  checkSize(data.train);
+  checkSize(data.val);
+  const images = data.train.size;
+  const build = (batch: number): unknown =>
+    trainingStep(task, model, optimizer, data.train, { ...options, batchSize: batch }).output;
   const largest = Math.min(batchSize, images);
-  const classes = buildBatch(build, largest, (reason) =>
+  const output = buildBatch(build, largest, (reason) =>
     largest < batchSize
       ? `There are only ${counted(largest)} to train on, too few for the model. ${reason} Train on more images.`
       : `The model cannot be trained on batches of ${counted(largest)}. ${reason} Choose a larger batch size.`,
   );
   const last = images % largest || largest;
-  buildBatch(build, last, (reason) => {
-    const better = betterBatchSize(build, images, batchSize, last);
-    return (
-      `The last batch of an epoch has only ${counted(last)} (of ${images}, in batches of ${batchSize}), and the model cannot be trained on that. ` +
-      `${reason} Choose another batch size${better === undefined ? '' : `, ${better} say`}, or train on ${images - last} images.`
-    );
-  });
-  checkTargets(data.train, classes);
-  checkEvaluation(model, data.val, Math.min(EVALUATION_BATCH, size(data.val)));
+  if (!dropLast) {
+    buildBatch(build, last, (reason) => {
+      const better = betterBatchSize(build, images, batchSize, last);
+      return (
+        `The last batch of an epoch has only ${counted(last)} (of ${images}, in batches of ${batchSize}), and the model cannot be trained on that. ` +
+        `${reason} Choose another batch size${better === undefined ? '' : `, ${better} say`}, leave that batch out (--drop-last), or train on ${images - last} images.`
+      );
+    });
+  }
+  task.check(data.train, output);
+  checkEvaluation(task, model, data.val, evaluationBatch(data.val));
 }
 
 /**
  * Checks that a model can be evaluated on a data set in batches of this size.
- * @returns the graph of the evaluation
  * @throws RequestError naming the label that is no class of the model's and its image, or saying
  *   what the model cannot take
  */
 export function checkEvaluation(
-  model: Layer,
-  dataset: ImageDataset,
+  task: Task,
+  model: Module,
+  dataset: Dataset,
   batchSize: number,
-): ReturnType<typeof evaluationStep> {
-  checkImages(dataset);
+): void {
+  checkSize(dataset);
   checkCount('batch size', batchSize);
-  const graph = evaluationStep(model, { batchSize, imageShape: imageShapeOf(dataset) });
-  checkTargets(dataset, classesOf(graph.outputs));
-  return graph;
+  const { output } = evaluationStep(task, model, dataset, { batchSize });
+  task.check(dataset, output);
 }
 
-/**
- * Checks that every label of a data set is one of so many classes.
- * @param classes the size of the model's logits
- * @throws RequestError naming the first label that is not, and its image
- */
-export function checkTargets(dataset: ImageDataset, classes: number): void {
-  // A program in plain JavaScript may give any numbers.
-  const labels: ArrayLike<unknown> = dataset.labels;
-  for (let image = 0; image < labels.length; image++) {
-    const label = labels[image];
-    if (Number.isInteger(label) && Number(label) >= 0 && Number(label) < classes) continue;
-    throw new RequestError(
-      `${nameOf(dataset)}: image ${image} has the label ${String(label)}, and the model tells ${classes} classes apart. ` +
-        `Expected whole numbers from 0 to ${classes - 1}: number the classes from 0, or make the model with more classes.`,
-    );
-  }
-}
-
-/** Checks that there are as many images as labels, of the size that the data set says. */
-function checkImages(dataset: ImageDataset): void {
-  const count = size(dataset);
-  const { images }: { readonly images: unknown } = dataset;
-  if (!(images instanceof Uint8Array) || count === 0) {
-    throw new RequestError(
-      `${nameOf(dataset)} ${count === 0 ? 'has no images. Give it at least one.' : "has images that are not a Uint8Array. Expected every image's pixels, from 0 to 255."}`,
-    );
-  }
-  const shape = imageShapeOf(dataset);
-  const values = shape.reduce((product, side) => product * side, 1);
-  if (images.length !== count * values) {
-    throw new RequestError(
-      `${nameOf(dataset)} has ${count} labels, but its ${images.length} pixel values are ${Number((images.length / values).toFixed(2))} images of ${formatShape(shape)}. Give every image one label.`,
-    );
-  }
-}
-
-function nameOf({ name, split }: ImageDataset): string {
-  return `${name} (${split})`;
-}
-
-function imageShapeOf({ channels, height, width }: ImageDataset): number[] {
-  return [channels, height, width];
-}
-
-function classesOf(outputs: ReturnType<typeof evaluationStep>['outputs']): number {
-  return outputs['logits']?.shape[1] ?? 0;
+function checkSize({ name, split, size }: Dataset): void {
+  if (size > 0) return;
+  throw new RequestError(`${name} (${split}) has no images. Give it at least one.`);
 }
 
 function checkCount(what: string, value: number): void {
@@ -125,10 +82,10 @@ function checkCount(what: string, value: number): void {
 
 /** Builds the step of a batch. Where only its size is to blame, the error says so. */
 function buildBatch(
-  build: (batch: number) => number,
+  build: (batch: number) => unknown,
   batch: number,
   explained: (reason: string) => string,
-): number {
+): unknown {
   try {
     return build(batch);
   } catch (error) {
@@ -137,7 +94,7 @@ function buildBatch(
   }
 }
 
-function canBuild(build: (batch: number) => number, batch: number): boolean {
+function canBuild(build: (batch: number) => unknown, batch: number): boolean {
   try {
     build(batch);
     return true;
@@ -149,7 +106,7 @@ function canBuild(build: (batch: number) => number, batch: number): boolean {
 
 /** The batch size next to the one asked for whose last batch the model can take. */
 function betterBatchSize(
-  build: (batch: number) => number,
+  build: (batch: number) => unknown,
   images: number,
   batchSize: number,
   last: number,

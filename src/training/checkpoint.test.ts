@@ -8,7 +8,7 @@ import { readSafetensors, writeSafetensors } from '../formats/safetensors.js';
 import { seal, UNSEALED } from '../formats/seal.js';
 import { checkSeal, checkState, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { notFinite } from './step.js';
-import type { Position } from './train.js';
+import type { Position } from './fit.js';
 
 const state: HostTensors = {
   'conv1.weight': { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, -2.5, 3e-40, -0) },
@@ -23,7 +23,7 @@ const state: HostTensors = {
 const position: Position = {
   epoch: 1,
   iteration: 3,
-  tally: { images: 24, loss: 51.25, top1: 4, top5: 12 },
+  tally: { examples: 24, sums: { loss: [51.25], 'metric.top1': [4], 'metric.top5': [12] } },
   seconds: 0.75,
   metrics: [
     {
@@ -110,10 +110,10 @@ describe('a checkpoint', () => {
   });
 
   it('is not a file of mere weights, or one whose position cannot be read', async () => {
-    const unreadable = await sealed({ 'fovea.position': '{"epoch": 1', 'fovea.format': '2' });
+    const unreadable = await sealed({ 'fovea.position': '{"epoch": 1', 'fovea.format': '3' });
     const impossible = await sealed({
       'fovea.position': JSON.stringify({ ...position, epoch: -0.5 }),
-      'fovea.format': '2',
+      'fovea.format': '3',
     });
     for (const bytes of [writeSafetensors(new Map()), unreadable, impossible]) {
       await expect(readCheckpoint(bytes, 'x')).rejects.toThrow(FileError);
@@ -121,13 +121,15 @@ describe('a checkpoint', () => {
     }
   });
 
-  it('that is from before there were checksums, or of a format to come, says so', async () => {
+  it('that is from before there were checksums or tasks, or of a format to come, says so', async () => {
     const text = { 'fovea.position': JSON.stringify(position) };
     const old = readCheckpoint(writeSafetensors(new Map(), text), 'x');
     await expect(old).rejects.toThrow(FileError);
-    await expect(old).rejects.toThrow(/another version of Fovea, of format 1; .* reads format 2/);
-    const next = readCheckpoint(await sealed({ ...text, 'fovea.format': '3' }), 'x');
-    await expect(next).rejects.toThrow(/another version of Fovea, of format 3; .* reads format 2/);
+    await expect(old).rejects.toThrow(/another version of Fovea, of format 1; .* reads format 3/);
+    const last = readCheckpoint(await sealed({ ...text, 'fovea.format': '2' }), 'x');
+    await expect(last).rejects.toThrow(/of format 2; .* Go on with the version that wrote it/);
+    const next = readCheckpoint(await sealed({ ...text, 'fovea.format': '4' }), 'x');
+    await expect(next).rejects.toThrow(/another version of Fovea, of format 4; .* reads format 3/);
   });
 });
 

@@ -8,47 +8,29 @@ import type { HostTensor, HostTensors } from '../runtime/engine.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import { readSafetensors, writeSafetensors, type StoredTensor } from '../formats/safetensors.js';
 import { isIntact, seal, UNSEALED } from '../formats/seal.js';
-import { OPTIMIZER } from './step.js';
-import type { Position } from './train.js';
+import type { Position } from './fit.js';
+import { epochMetricsSchema, tallySchema } from './metrics.js';
+import { weightsOf } from './step.js';
 
 const count = z.int().min(0);
-
-const tally = z.object({
-  images: count,
-  loss: z.number(),
-  top1: count,
-  top5: count,
-});
-
-const epochMetrics = z.object({
-  epoch: count,
-  lr: z.number(),
-  train_loss: z.number(),
-  train_top1: z.number(),
-  val_loss: z.number(),
-  val_top1: z.number(),
-  val_top5: z.number(),
-  seconds: z.number(),
-  images_per_second: z.number(),
-});
 
 const position = z.object({
   epoch: count,
   iteration: count,
-  tally,
+  tally: tallySchema,
   seconds: z.number(),
-  metrics: z.array(epochMetrics),
+  metrics: z.array(epochMetricsSchema),
 });
 
 /** The keys of the metadata under which a checkpoint keeps its position and the format's number. */
 const POSITION = 'fovea.position';
 const FORMAT = 'fovea.format';
 
-/** Raised whenever a checkpoint written before can no longer be read. 1 had no checksum and no number. */
-const CURRENT_FORMAT = '2';
+/** Raised whenever a checkpoint written before can no longer be read. 1 had no checksum and no number, 2 the figures of one task only. */
+const CURRENT_FORMAT = '3';
 
 /**
- * Parameters, buffers and, unless left out, the optimiser's slots, by name, with the position.
+ * A state by name, or only the weights that are to be kept of it, with the position.
  * Integer buffers are stored as I64, as PyTorch does.
  * @param metadata more to keep beside them
  */
@@ -59,10 +41,10 @@ export async function writeCheckpoint(
     optimizer = true,
     metadata = {},
   }: { optimizer?: boolean; metadata?: Readonly<Record<string, string>> } = {},
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Uint8Array> {
   const tensors = new Map<string, StoredTensor>();
-  for (const [name, tensor] of Object.entries(state)) {
-    if (optimizer || !name.startsWith(OPTIMIZER)) tensors.set(name, store(tensor));
+  for (const [name, tensor] of Object.entries(optimizer ? state : weightsOf(state))) {
+    tensors.set(name, store(tensor));
   }
   const file = writeSafetensors(tensors, {
     ...metadata,

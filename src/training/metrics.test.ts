@@ -1,79 +1,73 @@
 import { describe, expect, it } from 'vitest';
 
-import { jsonFixture } from '../testing/golden-files.js';
-import { addBatch, bestOf, emptyTally, labelRank, means, type EpochMetrics } from './metrics.js';
+import type { HostTensors } from '../runtime/engine.js';
+import { classification } from '../tasks/classification.js';
+import {
+  addBatch,
+  bestOf,
+  classFigures,
+  emptyTally,
+  figuresOf,
+  type EpochMetrics,
+} from './metrics.js';
 
-interface AccuracyCase {
-  output: number[][];
-  target: number[];
-  topk: number[];
-  /** Error rates: what the seed's accuracy() gives under the name of precision. */
-  seed_returns: number[];
-  accuracy_percent: number[];
+const task = classification();
+
+/** The outputs of a step over so many examples, of which the first `right` are told right. */
+function outputs(examples: number, right: number, loss: number): HostTensors {
+  const rows = Float32Array.from({ length: examples }, (_, i) => (i < right ? 1 : 0));
+  const shape = [examples, 1];
+  return {
+    loss: { dtype: 'float32', shape: [], data: Float32Array.of(loss) },
+    'metric.top1': { dtype: 'float32', shape, data: rows },
+    'metric.top5': { dtype: 'float32', shape, data: rows },
+  };
 }
 
-const { cases } = jsonFixture('seed-accuracy') as { cases: AccuracyCase[] };
-
-/** Accuracy in percent over the first k, from the ranks. */
-function accuracy({ output, target }: AccuracyCase, k: number): number {
-  const classes = output[0]?.length ?? 0;
-  const logits = Float32Array.from(output.flat());
-  const right = target.filter((label, row) => labelRank(logits, row, classes, label) < k);
-  return (100 * right.length) / target.length;
-}
-
-describe('accuracy', () => {
-  it.each(cases)('case %#: is what PyTorch counts, and 100 less the error of the seed', (one) => {
-    one.topk.forEach((k, i) => {
-      expect(accuracy(one, k)).toBeCloseTo(one.accuracy_percent[i] ?? NaN, 4);
-      expect(100 - accuracy(one, k)).toBeCloseTo(one.seed_returns[i] ?? NaN, 4);
-    });
-  });
-
-  it('is summed over batches by images, with the rows that fill up a batch left out', () => {
+describe('a tally', () => {
+  it('is summed over batches by their examples', () => {
     const tally = emptyTally();
-    const [one] = cases;
-    if (one === undefined) throw new Error('no case');
-    const logits = Float32Array.from(one.output.flat());
-    const labels = Int32Array.from(one.target);
-    addBatch(tally, logits, labels, 8, 8 * 2);
-    addBatch(tally, logits, labels, 2, 2 * 7);
-    // Of the first two rows, labels 7 and 4, the first is wrong at once, the second is too.
-    const [first, second] = [0, 1].map((row) => labelRank(logits, row, 10, labels[row] ?? 0));
-    const right = Number(first === 0) + Number(second === 0);
-    expect(tally.images).toBe(10);
-    expect(means(tally).loss).toBe(3);
-    expect(means(tally).top1).toBe(10 * (2 + right));
+    addBatch(tally, task, outputs(8, 4, 2), 8, {});
+    addBatch(tally, task, outputs(2, 2, 7), 2, {});
+    expect(tally.examples).toBe(10);
+    expect(figuresOf(tally, task)).toEqual({ loss: 3, top1: 60, top5: 60 });
   });
 
-  it('takes the lower class first among equal logits', () => {
-    const logits = Float32Array.of(1, 1, 1);
-    expect([0, 1, 2].map((label) => labelRank(logits, 0, 3, label))).toEqual([0, 1, 2]);
+  it('comes to nothing where nothing was counted', () => {
+    expect(figuresOf(emptyTally(), task)).toEqual({ loss: NaN });
   });
 
-  it('never counts a NaN as right', () => {
-    expect(labelRank(Float32Array.of(NaN, NaN), 0, 2, 0)).toBe(2);
+  it('counts in bins where a metric asks for it', () => {
     const tally = emptyTally();
-    addBatch(tally, Float32Array.of(NaN, NaN), Int32Array.of(0), 1, 0);
-    expect(tally).toMatchObject({ images: 1, top1: 0, top5: 0 });
-  });
-
-  it('never counts a label that is no class as right, nor looks into another row for it', () => {
-    const tally = emptyTally();
-    const logits = Float32Array.of(9, 0, 0, 0, 0, 0, 0, 0, 9);
-    addBatch(tally, logits, Int32Array.of(3, -1, 7), 3, 0);
-    expect(tally).toMatchObject({ images: 3, top1: 0, top5: 0 });
+    // Of three classes: 0 taken for 0, 0 for 2, 2 for 2.
+    const data = Float32Array.of(0, 2, 8);
+    const one = { 'metric.confusion': { dtype: 'float32', shape: [3, 1], data } } as const;
+    addBatch(tally, task, one, 3, { confusion: 9 });
+    addBatch(tally, task, one, 3, { confusion: 9 });
+    const { perClass, confusion } = classFigures(tally, task);
+    expect(confusion).toEqual([
+      [2, 0, 2],
+      [0, 0, 0],
+      [0, 0, 2],
+    ]);
+    expect(perClass).toEqual({ accuracy: [50, NaN, 100] });
   });
 });
 
 describe('bestOf', () => {
-  const run = (...top1: number[]) => top1.map((val_top1) => ({ val_top1 }) as EpochMetrics);
+  const run = (...top1: number[]) =>
+    top1.map((val_top1) => ({ val_top1 }) as unknown as EpochMetrics);
 
   it('is the best epoch and the mean of the best five', () => {
-    expect(bestOf(run(10, 60, 20, 50, 30, 40))).toEqual({ best: 60, meanBest5: 40 });
+    expect(bestOf(run(10, 60, 20, 50, 30, 40), task.primary)).toEqual({ best: 60, meanBest5: 40 });
   });
 
   it('takes all epochs where there are fewer than five', () => {
-    expect(bestOf(run(10, 20))).toEqual({ best: 20, meanBest5: 15 });
+    expect(bestOf(run(10, 20), task.primary)).toEqual({ best: 20, meanBest5: 15 });
+  });
+
+  it('takes the lowest where lower is better, and passes over what is no number', () => {
+    const loss = { name: 'top1', title: '', unit: '', better: 'lower' } as const;
+    expect(bestOf(run(10, NaN, 4), loss)).toEqual({ best: 4, meanBest5: 7 });
   });
 });

@@ -1,101 +1,152 @@
-/** Running figures of an epoch, and what a run of many epochs comes to. All accuracies are in percent. */
+/** Running figures of an epoch, and what a run of many epochs comes to. */
+import { z } from 'zod';
+import type { Primary, Task } from '../tasks/task.js';
+import type { HostTensors } from '../runtime/engine.js';
+import { floatOutput, METRIC, TERM } from './step.js';
 
-/** Sums over the images seen so far in an epoch; plain numbers, so that a checkpoint can carry them. */
+/**
+ * Sums over the examples seen so far in an epoch; plain numbers, so that a checkpoint can carry them.
+ * `loss` and its terms are there beside the task's metrics.
+ */
 export interface Tally {
-  images: number;
-  loss: number;
-  top1: number;
-  top5: number;
+  examples: number;
+  sums: Record<string, number[]>;
 }
 
 export function emptyTally(): Tally {
-  return { images: 0, loss: 0, top1: 0, top5: 0 };
-}
-
-/**
- * Rank of the label's logit in its row: 0 if it is the largest. Among equal logits the lower class
- * comes first, so the answer does not depend on a sorting algorithm. `classes`, behind all of them,
- * for a label that is no class or whose logit is not a number.
- */
-export function labelRank(
-  logits: Float32Array,
-  row: number,
-  classes: number,
-  label: number,
-): number {
-  // Another row's logits stand before and behind this one's.
-  if (!Number.isInteger(label) || label < 0 || label >= classes) return classes;
-  const start = row * classes;
-  const own = logits[start + label] ?? NaN;
-  let rank = 0;
-  for (let k = 0; k < classes; k++) {
-    const other = logits[start + k] ?? NaN;
-    if (other > own || (other === own && k < label)) rank++;
-  }
-  // A comparison with NaN is never true: without this a diverged network would look perfect.
-  return Number.isNaN(own) ? classes : rank;
+  return { examples: 0, sums: {} };
 }
 
 /**
  * Adds a batch to a tally.
- * @param logits [B, K], row-major
- * @param labels [B]; only the first `count` rows are counted
- * @param lossSum sum of the losses of those rows
+ * @param outputs of a training or evaluation step
+ * @param count of the batch's examples
+ * @param bins of the metrics that count in such, by name
  */
 export function addBatch(
   tally: Tally,
-  logits: Float32Array,
-  labels: Int32Array,
+  { metrics }: Task,
+  outputs: HostTensors,
   count: number,
-  lossSum: number,
+  bins: Readonly<Record<string, number>>,
 ): void {
-  const classes = logits.length / labels.length;
-  for (let row = 0; row < count; row++) {
-    const rank = labelRank(logits, row, classes, labels[row] ?? NaN);
-    if (rank === classes) continue;
-    if (rank < 1) tally.top1++;
-    if (rank < 5) tally.top5++;
+  for (const name of Object.keys(outputs)) {
+    if (name !== 'loss' && !name.startsWith(TERM)) continue;
+    add(tally.sums, name, [(floatOutput(outputs, name)[0] ?? NaN) * count]);
   }
-  tally.images += count;
-  tally.loss += lossSum;
+  for (const name of Object.keys(metrics)) {
+    const key = METRIC + name;
+    if (!Object.hasOwn(outputs, key)) continue;
+    const rows = floatOutput(outputs, key);
+    const places = bins[name];
+    if (places !== undefined) {
+      const counts = (tally.sums[key] ??= new Array<number>(places).fill(0));
+      for (const bin of rows) counts[bin] = (counts[bin] ?? 0) + 1;
+    } else {
+      add(tally.sums, key, columnSums(rows, rows.length / count));
+    }
+  }
+  tally.examples += count;
 }
 
-/** Mean loss, and accuracies in percent. */
-export interface Means {
-  readonly loss: number;
-  readonly top1: number;
-  readonly top5: number;
+function columnSums(rows: Float32Array, width: number): number[] {
+  const sums = new Array<number>(width).fill(0);
+  for (let at = 0; at < rows.length; at++)
+    sums[at % width] = (sums[at % width] ?? 0) + (rows[at] ?? NaN);
+  return sums;
 }
 
-/** What a tally comes to; NaN where no image was counted. */
-export function means(tally: Tally): Means {
-  const { images, loss, top1, top5 } = tally;
-  return { loss: loss / images, top1: (100 * top1) / images, top5: (100 * top5) / images };
+function add(sums: Record<string, number[]>, name: string, values: readonly number[]): void {
+  const before = sums[name];
+  sums[name] = values.map((value, i) => (before?.[i] ?? 0) + value);
 }
+
+/** What a tally comes to: `loss`, its terms as `loss_NAME`, and the task's figures; NaN where no example was counted. */
+export function figuresOf({ examples, sums }: Tally, task: Task): Record<string, number> {
+  const losses = Object.entries(sums).flatMap(([name, [sum = NaN]]) =>
+    name === 'loss' || name.startsWith(TERM)
+      ? [[name.replace('.', '_'), sum / examples] as const]
+      : [],
+  );
+  const figures: Record<string, number> = { loss: NaN, ...Object.fromEntries(losses) };
+  for (const [name, metric] of Object.entries(task.metrics)) {
+    const own = sums[METRIC + name];
+    if (own) Object.assign(figures, metric.figures(own, examples));
+  }
+  return figures;
+}
+
+/** What a tally comes to for each class, and which classes were taken for which. */
+export function classFigures(
+  { examples, sums }: Tally,
+  { metrics }: Task,
+): {
+  readonly perClass: Readonly<Record<string, readonly number[]>>;
+  readonly confusion: readonly (readonly number[])[] | undefined;
+} {
+  const perClass: Record<string, readonly number[]> = {};
+  let confusion: readonly (readonly number[])[] | undefined;
+  for (const [name, metric] of Object.entries(metrics)) {
+    const own = sums[METRIC + name];
+    if (own === undefined) continue;
+    Object.assign(perClass, metric.perClass?.(own, examples));
+    confusion ??= metric.confusion?.(own);
+  }
+  return { perClass, confusion };
+}
+
+/** JSON has no NaN and writes null. */
+const figure = z
+  .number()
+  .or(z.nan())
+  .or(z.null().transform(() => NaN));
 
 /** One epoch's figures: a line of metrics.jsonl. */
-export interface EpochMetrics {
-  /** Counted from 1. */
-  readonly epoch: number;
-  /** Learning rate of the epoch's last step. */
-  readonly lr: number;
-  readonly train_loss: number;
-  readonly train_top1: number;
-  readonly val_loss: number;
-  readonly val_top1: number;
-  readonly val_top5: number;
-  /** Wall-clock time of training and evaluation. */
-  readonly seconds: number;
-  /** Training only. */
-  readonly images_per_second: number;
+export const epochMetricsSchema = z
+  .object({
+    /** Counted from 1. */
+    epoch: z.int().min(1),
+    /** Learning rate of the epoch's last step. */
+    lr: z.number(),
+    /** Wall-clock time of training and evaluation. */
+    seconds: z.number(),
+    /** Training only. */
+    images_per_second: z.number(),
+  })
+  // `train_NAME` and `val_NAME`, of the loss and the task's figures.
+  .catchall(figure);
+
+export type EpochMetrics = z.output<typeof epochMetricsSchema>;
+
+/** The tally's place in a checkpoint. */
+export const tallySchema = z.object({
+  examples: z.int().min(0),
+  sums: z.record(z.string(), z.array(figure)),
+});
+
+/** A figure of the validation images in one epoch; NaN where it has none. */
+export function valFigure(metrics: EpochMetrics, name: string): number {
+  return metrics[`val_${name}`] ?? NaN;
 }
 
-/** Best top-1, and the mean of the best five epochs (of all, if fewer), the seeds' figure. */
-export function bestOf(metrics: readonly EpochMetrics[]): { best: number; meanBest5: number } {
-  const sorted = metrics.map((m) => m.val_top1).sort((a, b) => b - a);
+/** Whether one value of a task's primary figure is better than another; anything is better than NaN. */
+export function isBetter({ better }: Primary, value: number, than: number): boolean {
+  if (Number.isNaN(than)) return !Number.isNaN(value);
+  return better === 'higher' ? value > than : value < than;
+}
+
+/** The best epoch's figure, and the mean of the best five epochs' (of all, if fewer), the documents' figure. */
+export function bestOf(
+  metrics: readonly EpochMetrics[],
+  primary: Primary,
+): { best: number; meanBest5: number } {
+  const values = metrics.map((one) => valFigure(one, primary.name));
+  const sorted = values
+    .filter((value) => !Number.isNaN(value))
+    .sort((a, b) => (primary.better === 'higher' ? b - a : a - b));
   const five = sorted.slice(0, 5);
   return {
     best: sorted[0] ?? NaN,
-    meanBest5: five.reduce((total, v) => total + v, 0) / five.length,
+    meanBest5: five.reduce((total, value) => total + value, 0) / five.length,
   };
 }

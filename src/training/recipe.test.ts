@@ -4,13 +4,18 @@ import { RequestError } from '../errors.js';
 import { makeRecipe, milestonesOf, optimizerOf, scheduleOf } from './recipe.js';
 
 describe('makeRecipe', () => {
-  it("is the seed's recipe where nothing is said", () => {
+  it("is the documents' recipe where nothing is said", () => {
     expect(makeRecipe({})).toEqual({
+      imports: [],
+      task: 'classification',
+      taskOptions: {},
       model: 'resnet18',
+      modelOptions: {},
       attention: 'none',
       attentionOptions: {},
       placement: 'before-addition',
       dataset: 'cifar100',
+      skipBroken: false,
       epochs: 160,
       batchSize: 128,
       optimizer: 'sgd',
@@ -22,7 +27,11 @@ describe('makeRecipe', () => {
       gamma: 0.1,
       warmupEpochs: 1,
       labelSmoothing: 0,
-      augment: true,
+      augment: [
+        { name: 'randomCrop', options: { padding: 4 } },
+        { name: 'flip', options: {} },
+      ],
+      dropLast: false,
       seed: 1,
       device: 'cpu',
     });

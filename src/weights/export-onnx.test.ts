@@ -12,7 +12,7 @@ import { randomArray } from '../testing/values.js';
 import { exportOnnx, exposedNames } from './export-onnx.js';
 
 const IMAGE = [3, 8, 8];
-const attention = { id: 'cbam', options: { ratio: 2 } };
+const attention = 'cbam:ratio=2';
 const model = createModel('resnet20', { classes: 4, width: 2, attention, stages: [3], seed: 1 });
 const NAMES = exposedNames(model, IMAGE);
 

@@ -5,7 +5,7 @@ import { selectNames } from '../globs.js';
 import { record } from '../nn/context.js';
 import type { Module } from '../nn/module.js';
 import { forwardOf } from '../nn/outputs.js';
-import { lowerToParts } from '../onnx/lower.js';
+import { lowerToParts } from '../onnx/parts.js';
 import { writeModel, type ModelParts } from '../onnx/model.js';
 import { withSymbolicBatch } from '../onnx/symbolic-batch.js';
 import { constant, input } from '../ops/index.js';
@@ -28,9 +28,10 @@ export interface ExportOptions {
   /**
    * What the outputs are called, in the order in which forward returns them. Default: `logits` for
    * the one output of a model of images, `output` for that of any other; `output.0`, `output.1`, ..
-   * for a list; the keys of an object.
+   * for a list; the keys of an object. As an object, the names in the file by these own names: what is
+   * not in it is left out, `{ output: 'logits' }`.
    */
-  readonly outputs?: readonly string[];
+  readonly outputs?: readonly string[] | Readonly<Record<string, string>>;
   /**
    * Inner maps and gates that become outputs under their own names (`layer3.2.attention.spatial`);
    * `*` stands for any text. Default none.
@@ -87,6 +88,15 @@ export function exportOnnx(model: Module, options: ExportOptions): Uint8Array {
 export function exposedNames(model: Module, image: Shape | InputShapes): string[] {
   const shapes = isShape(image) ? { images: image } : image;
   return [...trace(model, Object.values(inputsOf(shapes, 1))).exposed.keys()];
+}
+
+/**
+ * What the forward of a model returns, by its own names: `output` for one tensor, see {@link ExportOptions.outputs}.
+ * @param image size of one image, or of all inputs as {@link ExportOptions} has them
+ */
+export function returnedNames(model: Module, image: Shape | InputShapes): string[] {
+  const shapes = isShape(image) ? { images: image } : image;
+  return [...trace(model, Object.values(inputsOf(shapes, 1))).outputs.keys()];
 }
 
 function isShape(given: Shape | InputShapes): given is Shape {
@@ -165,18 +175,40 @@ function namedOutputs(
   returned: ReadonlyMap<string, Tensor>,
   { image, outputs: names }: ExportOptions,
 ): Record<string, Tensor> {
-  if (names !== undefined && names.length !== returned.size) {
-    throw new RequestError(
-      `${names.length} outputs are named, but the model returns ${returned.size}: ${[...returned.keys()].join(', ')}.`,
-    );
-  }
   const outputs: Record<string, Tensor> = {};
-  for (const [i, [own, tensor]] of [...returned].entries()) {
-    const name = names?.[i] ?? (image !== undefined && own === 'output' ? 'logits' : own);
+  for (const [own, name] of nameOutputs([...returned.keys()], image !== undefined, names)) {
+    const tensor = returned.get(own);
+    if (tensor === undefined) {
+      throw new RequestError(
+        `The model returns no '${own}' that could be an output of the file. It returns ${[...returned.keys()].join(', ')}.`,
+      );
+    }
     requireNew(name, outputs);
     outputs[name] = tensor;
   }
   return outputs;
+}
+
+/** Pairs of a name that forward gives and the one in the file. */
+function nameOutputs(
+  own: readonly string[],
+  ofImages: boolean,
+  names: ExportOptions['outputs'],
+): (readonly [own: string, name: string])[] {
+  if (names === undefined) {
+    return own.map((name) => [name, ofImages && name === 'output' ? 'logits' : name]);
+  }
+  if (!isList(names)) return Object.entries(names);
+  if (names.length !== own.length) {
+    throw new RequestError(
+      `${names.length} outputs are named, but the model returns ${own.length}: ${own.join(', ')}.`,
+    );
+  }
+  return own.map((name, i) => [name, names[i] ?? name]);
+}
+
+function isList(names: NonNullable<ExportOptions['outputs']>): names is readonly string[] {
+  return Array.isArray(names);
 }
 
 function requireNew(name: string, others: Readonly<Record<string, Tensor>>): void {

@@ -8,19 +8,19 @@ import { RequestError } from '../errors.js';
 export type NameMap = Readonly<Record<string, string>>;
 
 /**
- * The maps of the known checkpoints and of the seed documents.
+ * The maps of the known checkpoints and of the documents.
  * Apply one with {@link renameState} when reading, inverted with {@link invertNames} when writing.
  */
 export const nameMaps = {
   /** Anything saved from torch's DataParallel, such as akamaster's CIFAR ResNets. */
   'data-parallel': { module: '' },
-  /** Seed 000, `ResNet18`: the stem is a Sequential, and the head is spelt `classifer`. */
+  /** Document 000, `ResNet18`: the stem is a Sequential, and the head is spelt `classifer`. */
   'seed-000-resnet': { 'conv1.0': 'conv1', 'conv1.1': 'bn1', classifer: 'linear' },
-  /** Seed 000, `SE`. */
+  /** Document 000, `SE`. */
   'seed-000-se': { compress: 'reduce', excitation: 'expand' },
-  /** Seed 001, `SEBlock`. */
+  /** Document 001, `SEBlock`. */
   'seed-001-se': { 'fc_layers.0': 'reduce', 'fc_layers.2': 'expand' },
-  /** Seed 003, `Self_Attn_channel`. */
+  /** Document 003, `Self_Attn_channel`. */
   'seed-003-se': { 'fc.0': 'reduce', 'fc.2': 'expand' },
 } as const satisfies Record<string, NameMap>;
 

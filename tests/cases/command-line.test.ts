@@ -102,7 +102,7 @@ describe('files from arguments', () => {
   it('explain says what it does not find', async () => {
     const { code, stderr } = await fovea('explain', '--run', '.', '--images', 'empty');
     expect(code).toBe(2);
-    expect(stderr).toMatch(/no image \(\.png, .*\) in the folder empty/);
+    expect(stderr).toMatch(/no picture \(\.png, .*\) in the folder empty/);
   });
 });
 
@@ -176,7 +176,7 @@ describe('--attention', () => {
   it('takes all that list shows under its name, and list shows the others apart', async () => {
     const { stdout } = await fovea('list');
     const [, under = '', apart = ''] = stdout.split(
-      /^(?=Attention \(--attention\)|For networks of)/m,
+      /^(?=Attention \(--attention\)|For networks of|Fusions \()/m,
     );
     const ids = (text: string) =>
       attention.list().flatMap(({ id }) => (new RegExp(`^${id} `, 'm').test(text) ? [id] : []));

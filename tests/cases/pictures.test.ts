@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 
+import { fitted } from '../../src/data/fitted.js';
 import { FileError } from '../../src/errors.js';
-import { readImage } from '../../src/explain/node/explain-images.js';
+import { readPicture } from '../../src/formats/node/pictures/decode.js';
 import { mostPixels, pictureHeader } from '../../src/formats/node/pictures/picture-file.js';
 
 const fixture = (name: string) => new URL(`../fixtures/cases/${name}`, import.meta.url);
@@ -20,6 +21,17 @@ function stored(bytes: Uint8Array): string {
   const file = join(folder, 'picture');
   writeFileSync(file, bytes);
   return file;
+}
+
+/** A picture as models are shown it, [3, H, W]; laid on white, as the expected values are. */
+async function readImage(file: string, height: number, width: number): Promise<Uint8Array> {
+  const frame = { channels: 4, height, width };
+  const { data } = fitted({ image: await readPicture(file, 4) }, frame).image;
+  const area = height * width;
+  return data.subarray(0, 3 * area).map((value, at) => {
+    const opacity = (data[3 * area + (at % area)] ?? 0) / 255;
+    return Math.round(value * opacity + 255 * (1 - opacity));
+  });
 }
 
 const orientation = (bytes: Uint8Array): number => pictureHeader(bytes, 'picture').orientation;

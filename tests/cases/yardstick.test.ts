@@ -16,7 +16,9 @@ import {
   Module,
   runOnce,
   sgd,
-  train,
+  fit,
+  classification,
+  imageDataset,
   type Runtime,
   type StateEntry,
   type Tensor,
@@ -70,7 +72,7 @@ describe('mechanisms of odd channels and maps, as PyTorch computes them', () => 
   ]);
 
   it.each(titled)('%s', async (_, { id, channels, shape, options, scale, parameters, output }) => {
-    const module = attention.create(id, channels, options);
+    const module = attention.get(id).create(channels, options);
     fill(module);
     const shapes = [...module.namedParameters(), ...module.namedBuffers()].map(([name, part]) => [
       name,
@@ -92,7 +94,7 @@ describe('mechanisms of odd channels and maps, as PyTorch computes them', () => 
     ['cbam', 16, { kernel: 6 }, /even kernel/],
     ['simple-non-local', 1, {}, /no inner channel/],
   ])('%s of %d channels with %j is refused', (id, channels, options, message) => {
-    expect(() => attention.create(id, channels, options)).toThrow(message);
+    expect(() => attention.get(id).create(channels, options)).toThrow(message);
   });
 
   it('self-attention on a map of 80x80 runs', async () => {
@@ -192,17 +194,18 @@ describe('Grad-CAM', () => {
 });
 
 describe('training with few classes and odd batches', () => {
-  const dataset = (split: ImageDataset['split'], classes: number, count: number): ImageDataset => ({
-    name: 'own',
-    split,
-    classes: Array.from({ length: classes }, (_, i) => `class ${i}`),
-    channels: 3,
-    height: 20,
-    width: 12,
-    normalization: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
-    images: Uint8Array.from({ length: count * 720 }, (_, i) => (i * 37) % 256),
-    labels: Int32Array.from({ length: count }, (_, i) => i % classes),
-  });
+  const dataset = (split: ImageDataset['split'], classes: number, count: number): ImageDataset =>
+    imageDataset({
+      name: 'own',
+      split,
+      classes: Array.from({ length: classes }, (_, i) => `class ${i}`),
+      channels: 3,
+      height: 20,
+      width: 12,
+      normalization: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
+      images: Uint8Array.from({ length: count * 720 }, (_, i) => (i * 37) % 256),
+      labels: Int32Array.from({ length: count }, (_, i) => i % classes),
+    });
 
   it.each([
     ['three classes, a last batch of one', 3, 4],
@@ -212,7 +215,9 @@ describe('training with few classes and odd batches', () => {
     const model = createModel('resnet20', { classes, width: 4 });
     model.initialize(1);
     const data = { train: dataset('train', classes, 9), val: dataset('val', classes, 5) };
-    const { metrics } = await train(runtime, model, data, {
+    const { metrics } = await fit(model, data, {
+      runtime,
+      task: classification(),
       epochs: 1,
       batchSize,
       optimizer: sgd({}),

@@ -15,7 +15,8 @@ import {
   ReLU,
   Sequential,
   sgd,
-  train,
+  fit,
+  classification,
   type Runtime,
 } from '../../src/node.js';
 import { plain, type PlainTraining } from './plain-training.js';
@@ -52,11 +53,18 @@ async function trainFromNaN(runtime: Runtime): Promise<void> {
   ).initialize(1);
   model.parameters()[0]?.data.fill(NaN);
   const data = makeShapes({ size: 4 });
-  await train(
-    runtime,
+  await fit(
     model,
     { train: data, val: data },
-    { epochs: 1, batchSize: 4, schedule: constantRate(0.1), optimizer: sgd(), seed: 1 },
+    {
+      runtime,
+      task: classification(),
+      epochs: 1,
+      batchSize: 4,
+      schedule: constantRate(0.1),
+      optimizer: sgd(),
+      seed: 1,
+    },
   );
 }
 

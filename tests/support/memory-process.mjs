@@ -5,17 +5,19 @@
  */
 import {
   BatchNorm2d,
+  classification,
   constantRate,
   Conv2d,
   createRuntime,
   Dropout,
+  fit,
   Flatten,
   Linear,
   makeShapes,
   ReLU,
   Sequential,
   sgd,
-  train,
+  standardAugmentation,
   writeCheckpoint,
 } from '../../dist/node.js';
 
@@ -43,7 +45,10 @@ async function steps(count) {
   const data = { train: makeShapes({ size: 400 }), val: makeShapes({ size: 20, split: 'val' }) };
   const runtime = await createRuntime('cpu', { threads: 1 });
   let done = 0;
-  await train(runtime, model, data, {
+  await fit(model, data, {
+    runtime,
+    task: classification(),
+    augment: standardAugmentation(),
     epochs: Math.ceil(count / 50),
     batchSize: 8,
     optimizer: sgd({}),

@@ -3,18 +3,27 @@
  * the devices are compared by. Runs in Node and in a browser.
  */
 import { SqueezeExcite } from '../../src/attention/index.js';
+import type { DataInfo } from '../../src/data/dataset.js';
 import { BatchNorm2d, Conv2d, Linear, Module } from '../../src/nn/index.js';
 import { sgd } from '../../src/optim/index.js';
 import { RandomStream } from '../../src/random/index.js';
 import type { HostTensors } from '../../src/runtime/engine.js';
 import type { Runtime } from '../../src/runtime/runtime.js';
+import { classification } from '../../src/tasks/classification.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 import { floatOutput, initialState, trainingStep } from '../../src/training/step.js';
 
 const STEPS = 10;
 const BATCH = 8;
 const CLASSES = 4;
-const IMAGE = [3, 8, 8];
+const INFO: DataInfo = {
+  name: 'noise',
+  classes: Array.from({ length: CLASSES }, (_, k) => `class ${k}`),
+  channels: 3,
+  height: 8,
+  width: 8,
+  normalization: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
+};
 
 /** Stem, one residual block with SE that halves the map, head. */
 class TinyNet extends Module {
@@ -48,7 +57,9 @@ export interface TinyTraining {
 export async function tinyTraining(runtime: Runtime): Promise<TinyTraining> {
   const model = new TinyNet().initialize(5);
   const optimizer = sgd({ momentum: 0.9, weightDecay: 1e-4 });
-  const { graph } = trainingStep(model, optimizer, { batchSize: BATCH, imageShape: IMAGE });
+  const { graph } = trainingStep(classification(), model, optimizer, INFO, {
+    batchSize: BATCH,
+  });
   const run = await runtime.compile(graph);
   const state = await runtime.createState(initialState(model, optimizer));
   const losses: number[] = [];

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { CIFAR10, CIFAR100, parseCifarBinary, parseClassNames } from '../../../src/data/cifar.js';
 import { parseCifarPython, parsePythonClassNames } from '../../../src/data/cifar-python.js';
-import { loadCifar } from '../../../src/data/node/load.js';
-import { readImage } from '../../../src/explain/node/explain-images.js';
+import { loadCifar } from '../../../src/data/node/load-cifar.js';
+import { fitted } from '../../../src/data/fitted.js';
+import { readPicture as readFile } from '../../../src/formats/node/pictures/decode.js';
 import { exifOrientation } from '../../../src/formats/node/pictures/exif.js';
 import { pictureHeader } from '../../../src/formats/node/pictures/picture-file.js';
 import { RandomStream } from '../../../src/random/index.js';
@@ -49,11 +50,13 @@ function written(input: Uint8Array, folder: string, name: string): string {
 }
 
 /** As `fovea train --data ARCHIVE` does. */
-const readArchive = (input: Uint8Array, folder: string): unknown =>
-  loadCifar(isXz(input) ? CIFAR100 : CIFAR10, {
+const readArchive = async (input: Uint8Array, folder: string): Promise<unknown> => {
+  const { images, labels, classes } = await loadCifar(isXz(input) ? CIFAR100 : CIFAR10, {
     data: written(input, folder, 'archive'),
     split: 'val',
   });
+  return { images, labels, classes };
+};
 
 const isXz = (input: Uint8Array): boolean => input[0] === 0xfd && input[1] === 0x37;
 
@@ -86,9 +89,11 @@ const mutatePicture: Mutate = (random, bytes, other) => {
   return (mutate ?? mutateBytes)(random, bytes, other);
 };
 
-/** As `fovea explain` reads them. */
-const readPicture = (input: Uint8Array, folder: string): unknown =>
-  readImage(written(input, folder, 'picture'), 8, 8);
+/** As data sets, `fovea predict` and `fovea explain` read them. */
+const readPicture = async (input: Uint8Array, folder: string): Promise<unknown> => {
+  const image = await readFile(written(input, folder, 'picture'), 3);
+  return fitted({ image }, { channels: 3, height: 8, width: 8 });
+};
 
 export const dataReaders: readonly Reader[] = [
   {

@@ -44,7 +44,7 @@ const checkpoint = (): Promise<Uint8Array> =>
     {
       epoch: 1,
       iteration: 3,
-      tally: { images: 30, loss: 60, top1: 5, top5: 20 },
+      tally: { examples: 30, sums: { loss: [60], 'metric.top1': [5], 'metric.top5': [20] } },
       seconds: 10,
       metrics: [METRICS],
     },

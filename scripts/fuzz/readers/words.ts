@@ -1,12 +1,12 @@
 /** What a person types: grammars of the command line, and recipes. */
 import { CommanderError } from 'commander';
 import { attention } from '../../../src/attention/index.js';
-import type { OptionValue } from '../../../src/attention/entry.js';
 import { imageShape, number, settings, whole, wholeList } from '../../../src/cli/command.js';
 import { makeSettings, parseVariants, plannedRuns } from '../../../src/experiments/settings.js';
 import { selectNames } from '../../../src/globs.js';
 import { suggestion } from '../../../src/suggest.js';
-import { buildModel } from '../../../src/training/node/run.js';
+import { imagesLike } from '../../../src/testing/data-info.js';
+import { modelOf, taskOf } from '../../../src/training/node/from-recipe.js';
 import {
   makeRecipe,
   optimizerOf,
@@ -59,7 +59,9 @@ export const wordsReaders: readonly Reader[] = [
     what: '--attention with --attention-options, and the mechanism made of it',
     seeds: () =>
       attention.list().map(({ id, options }) => {
-        const given = Object.entries(options).map(([name, value]) => `${name}=${String(value)}`);
+        const given = Object.entries(options).map(
+          ([name, { default: value }]) => `${name}=${String(value)}`,
+        );
         return encode(`${id} ${given.join(',')}`);
       }),
     mutations: [mutateText(['=', ',', 'true', '1', '0', '16', '3'])],
@@ -68,7 +70,7 @@ export const wordsReaders: readonly Reader[] = [
     read: (input) => {
       const [id = '', ...options] = text(input).split(' ');
       const given = options.length === 0 ? {} : settings(options.join(' '));
-      return attention.create(id, 8, given).parameterCount();
+      return attention.get(id).create(8, given).parameterCount();
     },
   },
   {
@@ -136,13 +138,18 @@ export const wordsReaders: readonly Reader[] = [
     what: 'a recipe, and the model of it',
     seeds: () =>
       IDS.map((id) => {
-        const options = attention.get(id).options as Record<string, OptionValue>;
+        const options = Object.fromEntries(
+          Object.entries(attention.get(id).options).map(([name, info]) => [name, info.default]),
+        );
         const recipe = { model: 'resnet20', attention: id, attentionOptions: options, stages: [3] };
         return encode(JSON.stringify(recipe));
       }),
     mutations: [mutateJson],
     blind: false,
-    read: (input) => buildModel(makeRecipe(parsed(input)), 10),
+    read: (input) => {
+      const recipe = makeRecipe(parsed(input));
+      return modelOf(recipe, taskOf(recipe), imagesLike([3, 32, 32]));
+    },
   },
 ];
 

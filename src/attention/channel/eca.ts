@@ -1,21 +1,27 @@
+import { z } from 'zod';
 import { RequestError } from '../../errors.js';
 import { Conv1d } from '../../nn/layers/conv.js';
 import { Module } from '../../nn/module.js';
+import { OptionSet, type OptionsOf } from '../../options.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
-import { requireCounts } from '../requirements.js';
+import { defineMechanism } from '../mechanism.js';
+import { oddKernel } from '../requirements.js';
 
-/** Options of {@link Eca}. */
-export interface EcaOptions {
-  /** How many neighbouring channels decide on one, an odd number; null (default): {@link adaptiveKernel}. */
-  readonly kernel?: number | null;
-  /** Divisor of the adaptive rule. Default 2. */
-  readonly gamma?: number;
-  /** Summand of the adaptive rule. Default 1. */
-  readonly b?: number;
-  /** 'map' (default): the weighted map; 'gate': the gate alone, as seed 000 returns it. */
-  readonly output?: 'map' | 'gate';
-}
+/** The two numbers of the rule by which the kernel follows from the channels. */
+export const adaptiveKernelOptions = {
+  gamma: z.number().default(2).describe('Divisor of the adaptive rule for the kernel.'),
+  b: z.number().default(1).describe('Summand of the adaptive rule for the kernel.'),
+};
+
+const options = new OptionSet({
+  kernel: oddKernel
+    .nullable()
+    .default(null)
+    .describe('How many neighbouring channels decide on one; null: by the adaptive rule.'),
+  ...adaptiveKernelOptions,
+});
+
+export type EcaOptions = OptionsOf<typeof options.shape>;
 
 /**
  * ECA's kernel for a number of channels, |(log2 C + b) / gamma|_odd: the odd number nearest to it,
@@ -41,58 +47,55 @@ export function adaptiveKernel(channels: number, gamma: number, b: number): numb
  *   g = sigmoid(w * s)                      [B, 1, C]     w: one kernel of k taps along the channels
  *   y = x g                                 [B, C, H, W]
  *
+ * The adaptive rule for k is the odd number nearest to |(log2 C + b) / gamma|: 3 taps from 8 channels on,
+ * 5 from 128, 7 from 2048.
+ *
  * Exposes `channel`: g as [B, C, 1, 1]. Cost: k weights and k C multiply-adds per image, besides the
  * C H W of the product.
  *
- * The seeds have it twice: 000 `ECA` with a given kernel, whose last line returns the gate instead of
- * the weighted map (`output: 'gate'` here) and which therefore takes even kernels too, with a gate of
- * C - 1 values; 001 `ECABlock` with the adaptive kernel. Here an even kernel is an error unless the
- * gate is all that is asked for.
+ * When not to use it: where every channel should see every other one. Neighbouring channels have no meaning
+ * of their own, and the kernel couples those that happen to lie side by side; take Squeeze-and-Excitation.
  *
- * Neighbouring channels have no meaning of their own: the kernel couples those that happen to lie
- * side by side. Where every channel should see every other one, take Squeeze-and-Excitation.
+ * The documents have it twice: 000 `ECA` with a given kernel, whose last line returns the gate
+ * ({@link gate}) instead of the weighted map and which therefore takes even kernels too, with a gate of
+ * C - 1 values; 001 `ECABlock` with the adaptive kernel.
  */
 export class Eca extends Module {
   /** w: [1, 1, k] */
   readonly conv: Conv1d;
-  private readonly output: 'map' | 'gate';
 
-  /** @throws RequestError for a kernel that is not a positive integer, or even and not for the gate alone */
+  /** @throws RequestError for an even kernel, or where none follows from the channels */
   constructor(
     readonly channels: number,
-    { kernel = null, gamma = 2, b = 1, output = 'map' }: EcaOptions = {},
+    given: EcaOptions = {},
   ) {
     super();
+    const { kernel, gamma, b } = options.complete('Eca', given);
     const taps = kernel ?? adaptiveKernel(channels, gamma, b);
-    requireCounts('Eca', { kernel: taps });
-    if (taps % 2 === 0 && output === 'map') {
-      throw new RequestError(
-        `Eca cannot weight ${channels} channels with kernel ${taps}: an even kernel makes a gate of one value fewer. Choose ${taps - 1} or ${taps + 1}.`,
-      );
-    }
-    this.output = output;
-    this.conv = new Conv1d(1, 1, taps, { padding: Math.floor((taps - 1) / 2), bias: false });
+    this.conv = new Conv1d(1, 1, taps, { padding: (taps - 1) / 2, bias: false });
   }
 
   override forward(x: Tensor): Tensor {
-    const [batch = 1, channels = 1] = x.shape;
-    const gate = this.conv
-      .forward(x.globalAvgPool().reshape([batch, 1, channels]))
-      .sigmoid()
-      .reshape([batch, -1, 1, 1]);
-    return this.output === 'gate' ? gate : x.mul(this.expose('channel', gate));
+    return x.mul(this.expose.channel(this.gate(x)));
+  }
+
+  /** g: [B, C, 1, 1] */
+  gate(x: Tensor): Tensor {
+    return this.inScope(() => {
+      const [batch = 1, channels = 1] = x.shape;
+      const row = this.conv.forward(x.globalAvgPool().reshape([batch, 1, channels]));
+      return row.sigmoid().reshape([batch, channels, 1, 1]);
+    });
   }
 }
 
-const defaults = { kernel: null, gamma: 2, b: 1 } as const satisfies EcaOptions;
-
-export const eca = defineMechanism<Omit<Required<EcaOptions>, 'output'>>({
+export const eca = defineMechanism({
   id: 'eca',
   title: 'Efficient Channel Attention',
   domain: 'channel',
   paper: 'Wang, Wu, Zhu, Li, Zuo and Hu, CVPR 2020',
   year: 2020,
   arxiv: '1910.03151',
-  options: defaults,
-  create: (channels, options) => new Eca(channels, options),
+  options: options.shape,
+  create: (channels, given) => new Eca(channels, given),
 });

@@ -7,7 +7,7 @@ import { expectValues } from '../../testing/expect-values.js';
 import { runModule } from '../../testing/run-in-float64.js';
 import { randomArray } from '../../testing/values.js';
 import { SelectiveFusion } from './selective-fusion.js';
-import { SelectiveKernel, type SelectiveKernelOptions } from './selective-kernel.js';
+import { SelectiveKernel } from './selective-kernel.js';
 
 type Vector = readonly number[];
 
@@ -53,21 +53,25 @@ function centreTap(
   });
 }
 
+interface Form {
+  readonly branches: number;
+  readonly minHidden: number;
+  readonly outChannels: number;
+  readonly groups: number;
+  readonly branch: 'dilation' | 'kernel';
+  readonly head: 'shared' | 'per-branch';
+}
+
 /** The paper's equations for a map of one place. */
-function reference(sk: SelectiveKernel, x: Vector, options: Required<SelectiveKernelOptions>) {
+function reference(sk: SelectiveKernel, x: Vector, form: Form) {
   const read = parametersOf(sk);
-  const { branches, minHidden: d, branch, hidden, head } = options;
-  const outputs = options.outChannels ?? x.length;
-  const groups = options.groups ?? 1;
+  const { branches, minHidden: d, outChannels: outputs, groups, branch, head } = form;
   const maps = Array.from({ length: branches }, (_, i) => {
     const kernel = branch === 'kernel' ? 3 + 2 * i : 3;
     return normRelu(centreTap(read, `branches.${i}.0`, { x, outputs, kernel, groups }));
   });
   const s = maps.reduce(add);
-  const z =
-    hidden === 'linear'
-      ? dense(read('fuse.weight'), read('fuse.bias'), s, d)
-      : normRelu(dense(read('fuse.0.weight'), undefined, s, d));
+  const z = normRelu(dense(read('fuse.0.weight'), undefined, s, d));
   const together = dense(read('select.weight'), undefined, z, branches * outputs);
   const logits = maps.map((_, i) =>
     head === 'shared'
@@ -82,15 +86,12 @@ function reference(sk: SelectiveKernel, x: Vector, options: Required<SelectiveKe
 
 describe('SelectiveKernel', () => {
   const forms = (['dilation', 'kernel'] as const).flatMap((branch) =>
-    (['norm', 'linear'] as const).flatMap((hidden) =>
-      (['shared', 'per-branch'] as const).map((head) => ({ branch, hidden, head })),
-    ),
+    (['shared', 'per-branch'] as const).map((head) => ({ branch, head })),
   );
 
   it.each(forms)("obeys the paper's equations: %o", (form) => {
     const options = {
       ...{ branches: 3, reduction: 16, minHidden: 5, stride: 1, groups: 2, outChannels: 4 },
-      branchBias: true,
       ...form,
     };
     const sk = new SelectiveKernel(6, options).initialize(7);

@@ -1,37 +1,54 @@
+import { z } from 'zod';
 import { concat } from '../../ops/index.js';
 import { ReLU } from '../../nn/layers/activation.js';
 import { ModuleList, Sequential } from '../../nn/layers/container.js';
 import { Conv2d } from '../../nn/layers/conv.js';
-import { Linear } from '../../nn/layers/linear.js';
 import { BatchNorm2d } from '../../nn/layers/normalization.js';
-import { Module, type Layer } from '../../nn/module.js';
+import { Module } from '../../nn/module.js';
+import { OptionSet, type OptionsOf } from '../../options.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
-import { MOST_BRANCHES, requireChoice, requireCounts, requireParts } from '../requirements.js';
+import { defineMechanism } from '../mechanism.js';
+import { branchCount, ratio } from '../requirements.js';
 
-/** Options of {@link SelectiveKernel}. */
-export interface SelectiveKernelOptions {
-  /** M, the number of branches. Default 2. */
-  readonly branches?: number;
-  /** r: the hidden vector has C/r values. Default 16. */
-  readonly reduction?: number;
-  /** L: but not fewer than these. Default 32. */
-  readonly minHidden?: number;
-  /** Step of the branches' convolutions; the map shrinks by it. Default 1. */
-  readonly stride?: number;
-  /** Groups of the branches' convolutions. The paper has 32; null (default): the most up to 32 that divide the channels. */
-  readonly groups?: number | null;
-  /** Channels of the output; null (default): as many as of the input. */
-  readonly outChannels?: number | null;
-  /** How branch i sees further than branch 0: 3x3 with dilation 1+i (default), or a kernel of 3+2i. */
-  readonly branch?: 'dilation' | 'kernel';
-  /** Biases in the branches' convolutions, which BatchNorm takes out again. Default false. */
-  readonly branchBias?: boolean;
-  /** The hidden vector: 1x1 convolution, BatchNorm and ReLU (default), or linear layers throughout and no more. */
-  readonly hidden?: 'norm' | 'linear';
-  /** One layer without bias for all branches' logits (default), or one with bias for each. */
-  readonly head?: 'shared' | 'per-branch';
-}
+/** Groups of the branches' convolutions. */
+export const groupCount = z
+  .int()
+  .positive()
+  .nullable()
+  .default(null)
+  .describe(
+    "Groups of the branches' convolutions; null: the most up to 32, the paper's number, that divide the channels.",
+  );
+
+const options = new OptionSet({
+  branches: branchCount.default(2).describe('M, the number of branches.'),
+  reduction: ratio.default(16).describe('r: the hidden vector has C/r values.'),
+  minHidden: z.int().positive().default(32).describe('L: but not fewer than these.'),
+  stride: z
+    .int()
+    .positive()
+    .default(1)
+    .describe("Step of the branches' convolutions; the map shrinks by it."),
+  groups: groupCount,
+  outChannels: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe('Channels of the output; null: as many as of the input.'),
+  branch: z
+    .enum(['dilation', 'kernel'])
+    .default('dilation')
+    .describe(
+      'How branch i sees further than branch 0: by a 3x3 kernel of dilation 1 + i, or by one of size 3 + 2i.',
+    ),
+  head: z
+    .enum(['shared', 'per-branch'])
+    .default('shared')
+    .describe("One layer without bias for all branches' logits, or one with bias for each."),
+});
+
+export type SelectiveKernelOptions = OptionsOf<typeof options.shape>;
 
 /**
  * Selective kernel convolution. Li, Wang, Hu and Yang, CVPR 2019, arXiv 1903.06586.
@@ -45,53 +62,37 @@ export interface SelectiveKernelOptions {
  * Exposes `branchWeights`: a, which sum to 1 over the branches. Cost with G groups: M (9 C C'/G + 2 C')
  * weights in the branches, C' d + 2 d + M C' d in the head, and 9 M C C' H' W' / G multiply-adds.
  *
- * The seed 000 has it three times. First: dilated branches, a shared head (the paper's form and the
- * default here). Second: `head: 'per-branch'`. Third: `branch: 'kernel', branchBias: true, hidden:
- * 'linear', head: 'per-branch'`, where nothing stands between the two linear layers; it could not be
- * trained, since it changed a ReLU's output in place. The seed fixes 32 groups in the first form, so
- * that the channels must be a multiple of 32.
+ * When not to use it: as something light to put behind a convolution. It is M convolutions, meant to
+ * take the place of one. In training the BatchNorm over [B, d, 1, 1] needs two images or more.
  *
- * In training the BatchNorm over [B, d, 1, 1] needs two images or more.
+ * Document 000 has it three times. First: dilated branches, a shared head (the paper's form and the
+ * default here). Second: `head: 'per-branch'`. Third: growing kernels, with biases that BatchNorm takes
+ * out again, and a head of two linear layers with nothing between; it could not be trained, since it
+ * changed a ReLU's output in place. The document fixes 32 groups in the first form, so that the channels
+ * must be a multiple of 32.
  */
 export class SelectiveKernel extends Module {
   /** K_i with BatchNorm and ReLU. */
   readonly branches: ModuleList<Sequential>;
-  /** W, with BatchNorm and ReLU unless `hidden` is 'linear'. */
-  readonly fuse: Layer;
+  /** W, with BatchNorm and ReLU. */
+  readonly fuse: Sequential;
   /** A: one layer to M C' values, or M layers to C'. */
-  readonly select: Conv2d | Linear | ModuleList<Conv2d | Linear>;
-  private readonly linear: boolean;
+  readonly select: Conv2d | ModuleList<Conv2d>;
 
-  /** @throws RequestError for counts below 1, unknown forms, or channels that do not divide into the groups */
+  /** @throws RequestError for a value that an option cannot have, or channels that do not divide into the groups */
   constructor(
     readonly channels: number,
-    {
-      branches = 2,
-      reduction = 16,
-      minHidden = 32,
-      stride = 1,
-      groups = null,
-      outChannels = null,
-      branch = 'dilation',
-      branchBias = false,
-      hidden = 'norm',
-      head = 'shared',
-    }: SelectiveKernelOptions = {},
+    given: SelectiveKernelOptions = {},
   ) {
     super();
+    const { branches, reduction, minHidden, stride, groups, outChannels, branch, head } =
+      options.complete('SelectiveKernel', given);
     const outputs = outChannels ?? channels;
-    const units = Math.max(Math.floor(channels / reduction), minHidden);
-    requireParts('SelectiveKernel', { branches }, MOST_BRANCHES);
-    requireCounts('SelectiveKernel', { stride, minHidden: units, outChannels: outputs });
-    requireChoice('SelectiveKernel', 'branch', branch, ['dilation', 'kernel']);
-    requireChoice('SelectiveKernel', 'hidden', hidden, ['norm', 'linear']);
-    requireChoice('SelectiveKernel', 'head', head, ['shared', 'per-branch']);
-    this.linear = hidden === 'linear';
-
-    const options = { stride, bias: branchBias, groups: groups ?? mostGroups(channels, outputs) };
+    const hidden = Math.max(Math.floor(channels / reduction), minHidden);
+    const grouped = { stride, bias: false, groups: groups ?? mostGroups(channels, outputs) };
     this.branches = new ModuleList(
       Array.from({ length: branches }, (_, i) => {
-        const reach = { ...options, padding: 1 + i };
+        const reach = { ...grouped, padding: 1 + i };
         return new Sequential(
           branch === 'kernel'
             ? new Conv2d(channels, outputs, 3 + 2 * i, reach)
@@ -101,28 +102,22 @@ export class SelectiveKernel extends Module {
         );
       }),
     );
-    this.fuse = this.linear
-      ? new Linear(outputs, units)
-      : new Sequential(
-          new Conv2d(outputs, units, 1, { bias: false }),
-          new BatchNorm2d(units),
-          new ReLU(),
-        );
-    const logits = (count: number, bias: boolean) =>
-      this.linear ? new Linear(units, count, { bias }) : new Conv2d(units, count, 1, { bias });
+    this.fuse = new Sequential(
+      new Conv2d(outputs, hidden, 1, { bias: false }),
+      new BatchNorm2d(hidden),
+      new ReLU(),
+    );
     this.select =
       head === 'shared'
-        ? logits(branches * outputs, false)
-        : new ModuleList(Array.from({ length: branches }, () => logits(outputs, true)));
+        ? new Conv2d(hidden, branches * outputs, 1, { bias: false })
+        : new ModuleList(Array.from({ length: branches }, () => new Conv2d(hidden, outputs, 1)));
   }
 
   /** [B, C, H, W] -> [B, C', H / stride, W / stride] */
   override forward(x: Tensor): Tensor {
     const maps = [...this.branches].map((branch) => branch.forward(x));
     const union = maps.reduce((sum, map) => sum.add(map));
-    const [batch = 1, outputs = 1] = union.shape;
-    const squeezed = union.globalAvgPool();
-    const z = this.fuse.forward(this.linear ? squeezed.reshape([batch, outputs]) : squeezed);
+    const z = this.fuse.forward(union.globalAvgPool());
     const logits =
       this.select instanceof ModuleList
         ? concat(
@@ -130,12 +125,19 @@ export class SelectiveKernel extends Module {
             1,
           )
         : this.select.forward(z);
+    const [batch = 1, outputs = 1] = union.shape;
     const weights = logits.reshape([batch, maps.length, outputs]).softmax(1);
-    this.expose('branchWeights', weights);
-    return maps
-      .map((map, i) => map.mul(weights.select(1, i).reshape([batch, outputs, 1, 1])))
-      .reduce((sum, map) => sum.add(map));
+    this.expose.branches(weights);
+    return selected(maps, weights);
   }
+}
+
+/** The sum of maps [B, C, H, W] by weights [B, M, C]. */
+export function selected(maps: readonly Tensor[], weights: Tensor): Tensor {
+  const [batch = 1, , channels = 1] = weights.shape;
+  return maps
+    .map((map, i) => map.mul(weights.select(1, i).reshape([batch, channels, 1, 1])))
+    .reduce((sum, map) => sum.add(map));
 }
 
 /** The largest number of groups up to 32 that divides both numbers of channels. */
@@ -145,19 +147,6 @@ export function mostGroups(channels: number, outputs = channels): number {
   return groups;
 }
 
-const defaults: Required<SelectiveKernelOptions> = {
-  branches: 2,
-  reduction: 16,
-  minHidden: 32,
-  stride: 1,
-  groups: null,
-  outChannels: null,
-  branch: 'dilation',
-  branchBias: false,
-  hidden: 'norm',
-  head: 'shared',
-};
-
 export const sk = defineMechanism({
   id: 'sk',
   title: 'Selective Kernel Convolution',
@@ -165,6 +154,6 @@ export const sk = defineMechanism({
   paper: 'Li, Wang, Hu and Yang, CVPR 2019',
   year: 2019,
   arxiv: '1903.06586',
-  options: defaults,
-  create: (channels, options) => new SelectiveKernel(channels, options),
+  options: options.shape,
+  create: (channels, given) => new SelectiveKernel(channels, given),
 });

@@ -42,15 +42,37 @@ describe('SqueezeExcite', () => {
     );
   });
 
-  it('has 2 C^2 / ratio weights, and biases in its convolutional form only', () => {
+  it('has 2 C^2 / ratio weights, and biases unless they are left out', () => {
     expect(new SqueezeExcite(64, { ratio: 8 }).parameterCount()).toBe(2 * 64 * 8 + 64 + 8);
     expect(new SqueezeExcite(64, { ratio: 8, bias: false }).parameterCount()).toBe(2 * 64 * 8);
   });
 
-  it('refuses a ratio that leaves no hidden unit, in both forms', () => {
+  it('refuses a ratio that leaves no hidden unit, with biases and without', () => {
     for (const bias of [true, false]) {
       expect(() => new SqueezeExcite(8, { bias })).toThrow(RequestError);
       expect(() => new SqueezeExcite(8, { bias })).toThrow(/ratio from 1 to 8/);
     }
+  });
+
+  it('takes the weights of linear layers, as the documents have them, for its convolutions', () => {
+    const se = new SqueezeExcite(4, { ratio: 2, bias: false });
+    const linear = (shape: number[]) => ({
+      shape,
+      data: Float32Array.from({ length: 8 }, (_, i) => i),
+    });
+    se.loadStateDict(
+      new Map([
+        ['reduce.weight', linear([2, 4])],
+        ['expand.weight', linear([4, 2])],
+      ]),
+    );
+    expect([...se.reduce.weight.data]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    const turned = new Map([
+      ['reduce.weight', linear([4, 2])],
+      ['expand.weight', linear([4, 2])],
+    ]);
+    expect(() => se.loadStateDict(turned)).toThrow(
+      /reduce\.weight is \[4, 2\], expected \[2, 4, 1, 1\]/,
+    );
   });
 });

@@ -1,16 +1,23 @@
+import { z } from 'zod';
 import { Conv2d } from '../../nn/layers/conv.js';
 import { Linear } from '../../nn/layers/linear.js';
 import { Module } from '../../nn/module.js';
+import { OptionSet, type OptionsOf } from '../../options.js';
 import { shapeError } from '../../ops/index.js';
 import { sameShape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
+import { defineMechanism } from '../mechanism.js';
 
-/** Options of {@link GatedFusion}. */
-export interface GatedFusionOptions {
-  /** false (default): the channels are axis 1, [B, C, H, W]; true: the last, [.., C], of any rank from 2. */
-  readonly channelsLast?: boolean;
-}
+const options = new OptionSet({
+  channelsLast: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether the channels are the last axis, [.., C], of maps of any rank from 2, and not axis 1 of [B, C, H, W].',
+    ),
+});
+
+export type GatedFusionOptions = OptionsOf<typeof options.shape>;
 
 /**
  * Gated fusion: for every element, a learned share of one map and the rest of the other. Zheng,
@@ -20,11 +27,14 @@ export interface GatedFusionOptions {
  *   y = z * a + (1 - z) * b      [B, C, H, W]
  *
  * Exposes `gate`: z. Cost: 2 C^2 + 2 C parameters and 2 C^2 multiply-adds per place. Both maps must
- * have the same shape; y lies between them everywhere, so it can choose but not add up.
+ * have the same shape.
  *
- * The paper has one bias; the seed (004, `gatedFusion`) one per map, of which only the sum matters. It
+ * When not to use it: where both maps are to count. y lies between them everywhere, so it can choose but
+ * not add up.
+ *
+ * The paper has one bias; document 004 (`gatedFusion`) one per map, of which only the sum matters. It
  * names no paper; GMAN's is the formula that it has, there for a spatial and a temporal attention. The
- * seed takes channels last, images as well as time series [B, N, T, C]: `channelsLast: true`.
+ * document takes channels last, images as well as time series [B, N, T, C]: `channelsLast: true`.
  */
 export class GatedFusion extends Module {
   /** W1: [C, C, 1, 1], with channels last [C, C]. */
@@ -35,9 +45,10 @@ export class GatedFusion extends Module {
 
   constructor(
     readonly channels: number,
-    { channelsLast = false }: GatedFusionOptions = {},
+    given: GatedFusionOptions = {},
   ) {
     super();
+    const { channelsLast } = options.complete('GatedFusion', given);
     const mix = () =>
       channelsLast ? new Linear(channels, channels) : new Conv2d(channels, channels, 1);
     this.axis = channelsLast ? -1 : 1;
@@ -56,12 +67,12 @@ export class GatedFusion extends Module {
       );
     }
     const gate = this.first.forward(a).add(this.second.forward(b)).sigmoid();
-    this.expose('gate', gate);
+    // With channels last the axes are whatever the program made of them.
+    if (this.axis === 1 && gate.rank === 4) this.expose.spatial(gate, 'gate');
+    else this.expose.other(gate, 'gate');
     return gate.mul(a).add(gate.neg().add(1).mul(b));
   }
 }
-
-const defaults: Required<GatedFusionOptions> = { channelsLast: false };
 
 export const gatedFusion = defineMechanism({
   id: 'gated-fusion',
@@ -71,6 +82,6 @@ export const gatedFusion = defineMechanism({
   year: 2020,
   arxiv: '1911.08415',
   inputs: 2,
-  options: defaults,
-  create: (channels, options) => new GatedFusion(channels, options),
+  options: options.shape,
+  create: (channels, given) => new GatedFusion(channels, given),
 });

@@ -1,19 +1,26 @@
-import { RequestError } from '../../errors.js';
+import { z } from 'zod';
 import { ReLU } from '../../nn/layers/activation.js';
 import { ModuleList, Sequential } from '../../nn/layers/container.js';
 import { Conv2d } from '../../nn/layers/conv.js';
 import { BatchNorm2d } from '../../nn/layers/normalization.js';
 import { Module } from '../../nn/module.js';
+import { OptionSet, type OptionsOf } from '../../options.js';
 import type { PerAxis } from '../../ops/index.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
+import { defineMechanism } from '../mechanism.js';
 import { projection, ScaleSelection, weightedSum } from './msf.js';
 
-/** Options of {@link MultiFeatureExtraction}. */
-export interface MultiFeatureExtractionOptions {
-  /** Dilations of the branches after the first, whose dilation is 1. Default [2, 4, 8]. */
-  readonly rates?: readonly number[];
-}
+const rate = z.int().positive();
+
+const options = new OptionSet({
+  rates: z
+    // A command line has no form for a list of one.
+    .union([rate.transform((one) => [one]), z.array(rate).min(1).readonly()])
+    .default([2, 4, 8])
+    .describe('Dilations of the branches after the first, whose dilation is 1.'),
+});
+
+export type MultiFeatureExtractionOptions = OptionsOf<typeof options.shape>;
 
 /** A dilated 3x3 convolution that keeps the size, BatchNorm and ReLU: a branch of MFE. */
 export function dilatedBlock(
@@ -38,10 +45,12 @@ export function dilatedBlock(
  *   y   = relu(norm(W (x + sum of w_i * y_i)))        [B, C, H, W]
  *
  * Exposes `branchWeights`: w. Cost with four branches: 36 C^2 + 5 C^2 + 10 C parameters; 37 C^2
- * multiply-adds per place and 4 C^2 per image. On maps smaller than a rate that branch's outer taps
- * see padding only: choose rates below H and W.
+ * multiply-adds per place and 4 C^2 per image.
  *
- * As the seed (004, `MFEblock`), which takes exactly three rates; here any number from one.
+ * When not to use it: on maps smaller than a rate, where that branch's outer taps see padding only: choose
+ * rates below H and W.
+ *
+ * As document 004 (`MFEblock`), which takes exactly three rates; here any number from one.
  */
 export class MultiFeatureExtraction extends Module {
   /** One per dilation: 1, then the rates. */
@@ -53,14 +62,10 @@ export class MultiFeatureExtraction extends Module {
   /** @throws RequestError unless there are rates and all are positive integers */
   constructor(
     readonly channels: number,
-    { rates = defaults.rates }: MultiFeatureExtractionOptions = {},
+    given: MultiFeatureExtractionOptions = {},
   ) {
     super();
-    if (rates.length === 0 || !rates.every((rate) => Number.isInteger(rate) && rate > 0)) {
-      throw new RequestError(
-        `MultiFeatureExtraction takes one or more positive integer rates, such as 2, 4, 8; not [${rates.join(', ')}].`,
-      );
-    }
+    const { rates } = options.complete('MultiFeatureExtraction', given);
     const dilations = [1, ...rates];
     this.branches = new ModuleList(dilations.map((rate) => dilatedBlock(channels, channels, rate)));
     this.selection = new ScaleSelection(channels, dilations.length);
@@ -73,12 +78,10 @@ export class MultiFeatureExtraction extends Module {
       const before = maps.at(-1);
       maps.push(branch.forward(before ? before.add(x) : x));
     }
-    const weights = this.expose('branchWeights', this.selection.forward(...maps));
+    const weights = this.expose.branches(this.selection.forward(...maps));
     return this.project.forward(weightedSum(maps, weights).add(x));
   }
 }
-
-const defaults: Required<MultiFeatureExtractionOptions> = { rates: [2, 4, 8] };
 
 export const mfe = defineMechanism({
   id: 'mfe',
@@ -87,6 +90,6 @@ export const mfe = defineMechanism({
   paper: 'Xie, Li, Wang, Zhang, Chen, Shen and Wu (SHISRCNet), MICCAI 2023',
   year: 2023,
   arxiv: '2306.14119',
-  options: defaults,
-  create: (channels, options) => new MultiFeatureExtraction(channels, options),
+  options: options.shape,
+  create: (channels, given) => new MultiFeatureExtraction(channels, given),
 });

@@ -1,19 +1,29 @@
+import { z } from 'zod';
 import { RequestError } from '../../errors.js';
 import { Conv2d } from '../../nn/layers/conv.js';
 import { Module } from '../../nn/module.js';
+import { OptionSet, type OptionsOf } from '../../options.js';
 import { concat, shapeError } from '../../ops/index.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
+import { defineMechanism } from '../mechanism.js';
+import { ratio } from '../requirements.js';
 
-/** Options of {@link MultiScaleAttentionAggregation}. */
-export interface MultiScaleAttentionAggregationOptions {
-  /** Channels of the result; null (default): as many as the first map has. */
-  readonly out?: number | null;
-  /** How many times fewer channels the inner maps have than the result. Default 4. */
-  readonly factor?: number;
-  /** How many times fewer hidden units than inner channels the channel gate has. Default 4. */
-  readonly ratio?: number;
-}
+const options = new OptionSet({
+  out: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe('Channels of the result; null: as many as the first map has.'),
+  factor: ratio
+    .default(4)
+    .describe('How many times fewer channels the inner maps have than the result.'),
+  ratio: ratio
+    .default(4)
+    .describe('How many times fewer hidden units than inner channels the channel gate has.'),
+});
+
+export type MultiScaleAttentionAggregationOptions = OptionsOf<typeof options.shape>;
 
 /**
  * Multi-scale attention aggregation (MSAA): three maps become one, gated by channel and by place. Liu,
@@ -29,7 +39,11 @@ export interface MultiScaleAttentionAggregationOptions {
  *
  * Exposes `channel`: g, and `spatial`: p. Cost: 83 d^2 + 2 d^2 / ratio + (3 C + out + 4) d + out + 98
  * parameters for three maps of C channels; nearly all multiply-adds are the 83 d^2 per place. All maps
- * have one size: resize them first. The seed (004) has the heading and a picture only.
+ * have one size: resize them first.
+ *
+ * When not to use it: on maps with few channels, which factor times ratio divides to nothing.
+ *
+ * Document 004 has the heading and a picture only.
  */
 export class MultiScaleAttentionAggregation extends Module {
   /** W_in: [d, sum of the maps' channels, 1, 1]. */
@@ -54,16 +68,17 @@ export class MultiScaleAttentionAggregation extends Module {
    */
   constructor(
     channels: number | readonly [number, number, number],
-    options: MultiScaleAttentionAggregationOptions = {},
+    given: MultiScaleAttentionAggregationOptions = {},
   ) {
     super();
+    const asked = options.complete('MultiScaleAttentionAggregation', given);
+    const { factor, ratio } = asked;
     this.channels = typeof channels === 'number' ? [channels, channels, channels] : channels;
-    const { out: given, factor, ratio } = { ...defaults, ...options };
     const [first = 1] = this.channels;
-    const out = given ?? first;
+    const out = asked.out ?? first;
     const inner = Math.floor(out / factor);
     const hidden = Math.floor(inner / ratio);
-    if (!(factor > 0) || !(ratio > 0) || hidden < 1) {
+    if (hidden < 1) {
       throw new RequestError(
         `MultiScaleAttentionAggregation with ${out} channels out, factor ${factor} and ratio ${ratio} has no hidden unit in its channel gate: choose factor times ratio from 1 to ${out}.`,
       );
@@ -106,16 +121,10 @@ export class MultiScaleAttentionAggregation extends Module {
       summed.maxFirst(1, { keepDims: true }),
     ];
     const spatial = this.spatial.forward(concat(overChannels, 1)).sigmoid();
-    const gated = fused.mul(this.expose('channel', channel));
-    return this.expand.forward(gated.add(summed.mul(this.expose('spatial', spatial))));
+    const gated = fused.mul(this.expose.channel(channel));
+    return this.expand.forward(gated.add(summed.mul(this.expose.spatial(spatial))));
   }
 }
-
-const defaults: Required<MultiScaleAttentionAggregationOptions> = {
-  out: null,
-  factor: 4,
-  ratio: 4,
-};
 
 export const msaa = defineMechanism({
   id: 'msaa',
@@ -125,6 +134,6 @@ export const msaa = defineMechanism({
   year: 2024,
   arxiv: '2405.10530',
   inputs: 3,
-  options: defaults,
-  create: (channels, options) => new MultiScaleAttentionAggregation(channels, options),
+  options: options.shape,
+  create: (channels, given) => new MultiScaleAttentionAggregation(channels, given),
 });

@@ -1,13 +1,14 @@
-import { RequestError } from '../../errors.js';
+import { z } from 'zod';
 import { ReLU } from '../../nn/layers/activation.js';
 import { ModuleList, Sequential } from '../../nn/layers/container.js';
 import { Conv2d } from '../../nn/layers/conv.js';
 import { BatchNorm2d } from '../../nn/layers/normalization.js';
 import { Module } from '../../nn/module.js';
+import { OptionSet, type OptionsOf } from '../../options.js';
 import { concat, shapeError } from '../../ops/index.js';
 import { sameShape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
+import { defineMechanism } from '../mechanism.js';
 
 /** Weighs maps against each other, channel by channel: the selection inside MSF and MFE. */
 export class ScaleSelection extends Module {
@@ -58,11 +59,14 @@ export function projection(channels: number): Sequential {
   );
 }
 
-/** Options of {@link MultiScaleSelectiveFusion}. */
-export interface MultiScaleSelectiveFusionOptions {
-  /** How many maps there are to choose from. Default 4. */
-  readonly maps?: number;
-}
+/** How many maps the mechanism of the registry joins. */
+const MAPS = 4;
+
+const options = new OptionSet({
+  maps: z.int().min(2).default(MAPS).describe('How many maps there are to choose from.'),
+});
+
+export type MultiScaleSelectiveFusionOptions = OptionsOf<typeof options.shape>;
 
 /**
  * Multi-scale selective fusion (MSF). Xie, Li, Wang, Zhang, Chen, Shen and Wu (SHISRCNet), MICCAI
@@ -75,9 +79,11 @@ export interface MultiScaleSelectiveFusionOptions {
  * Exposes `branchWeights`: w. Cost: 5 C^2 + 2 C parameters; 4 C^2 multiply-adds per image and C^2 per
  * place. All maps have one shape: resize them first.
  *
- * The softmax sees numbers between 0 and 1, so that with four maps no weight leaves [0.109, 0.476]:
- * it leans, it never chooses. That is the authors' design. The seed (004, `MSFblock`)
- * is the same; a comment there promises a ReLU after W_i, which neither it nor the authors have.
+ * When not to use it: where one map is to be chosen. The softmax sees numbers between 0 and 1, so that with
+ * four maps no weight leaves [0.109, 0.476]: it leans, it never chooses. That is the authors' design.
+ *
+ * Document 004 (`MSFblock`) is the same; a comment there promises a ReLU after W_i, which neither it nor
+ * the authors have.
  */
 export class MultiScaleSelectiveFusion extends Module {
   readonly selection: ScaleSelection;
@@ -87,18 +93,16 @@ export class MultiScaleSelectiveFusion extends Module {
   /** @throws RequestError for fewer than two maps */
   constructor(
     readonly channels: number,
-    { maps = 4 }: MultiScaleSelectiveFusionOptions = {},
+    given: MultiScaleSelectiveFusionOptions = {},
   ) {
     super();
-    if (!Number.isInteger(maps) || maps < 2) {
-      throw new RequestError(`MultiScaleSelectiveFusion chooses from 2 or more maps, not ${maps}.`);
-    }
+    const { maps } = options.complete('MultiScaleSelectiveFusion', given);
     this.selection = new ScaleSelection(channels, maps);
     this.project = projection(channels);
   }
 
   override forward(...maps: readonly Tensor[]): Tensor {
-    const weights = this.expose('branchWeights', this.selection.forward(...maps));
+    const weights = this.expose.branches(this.selection.forward(...maps));
     return this.project.forward(weightedSum(maps, weights));
   }
 }
@@ -110,7 +114,6 @@ export const msf = defineMechanism({
   paper: 'Xie, Li, Wang, Zhang, Chen, Shen and Wu (SHISRCNet), MICCAI 2023',
   year: 2023,
   arxiv: '2306.14119',
-  inputs: 4,
-  options: {},
+  inputs: MAPS,
   create: (channels) => new MultiScaleSelectiveFusion(channels),
 });

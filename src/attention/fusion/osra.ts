@@ -1,34 +1,44 @@
+import { z } from 'zod';
 import { RequestError } from '../../errors.js';
-import { GELU, ReLU } from '../../nn/layers/activation.js';
+import { GELU } from '../../nn/layers/activation.js';
 import { Sequential } from '../../nn/layers/container.js';
 import { Conv2d } from '../../nn/layers/conv.js';
 import { Dropout } from '../../nn/layers/dropout.js';
 import { BatchNorm2d } from '../../nn/layers/normalization.js';
-import { Module } from '../../nn/module.js';
+import { Module, type Layer } from '../../nn/module.js';
+import { OptionSet, type OptionsOf } from '../../options.js';
 import { shapeError } from '../../ops/index.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
+import { defineMechanism } from '../mechanism.js';
 
-/** Options of {@link OverlappingReductionAttention}. */
-export interface OverlappingReductionAttentionOptions {
-  /** Number of heads; must divide the channels. Default 8. */
-  readonly heads?: number;
-  /** Factor of the logits; null (default): 1 / sqrt(channels per head). */
-  readonly scale?: number | null;
-  /** Probability with which an attention weight is dropped in training. Default 0. */
-  readonly dropout?: number;
-  /** By how much keys and values are fewer than queries along each axis; 1: not at all. Default 2. */
-  readonly reduction?: number;
-  /** Inside the reduction: 'gelu' (default), as the authors' code has it, or the seed's 'relu'. */
-  readonly activation?: 'gelu' | 'relu';
-}
+const options = new OptionSet({
+  heads: z.int().positive().default(8).describe('Number of heads; must divide the channels.'),
+  scale: z
+    .number()
+    .nullable()
+    .default(null)
+    .describe('Factor of the logits; null: 1 / sqrt(channels per head).'),
+  dropout: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('Probability with which an attention weight is dropped in training.'),
+  reduction: z
+    .int()
+    .positive()
+    .default(2)
+    .describe('By how much keys and values are fewer than queries along each axis; 1: not at all.'),
+});
+
+export type OverlappingReductionAttentionOptions = OptionsOf<typeof options.shape>;
 
 /**
  * Overlapping spatial-reduction attention (OSRA): self-attention whose keys and values come from a
  * smaller map, made by convolutions whose windows overlap. Lou, Zhang, Zhou, Yang, Wu and Yu
  * (TransXNet), 2023, arXiv 2310.19380.
  *
- *   r    = norm(dw1x1(act(norm(dw(x)))))              [B, C, H', W']     dw: depthwise, kernel s + 3, stride s
+ *   r    = norm(dw1x1(gelu(norm(dw(x)))))             [B, C, H', W']     dw: depthwise, kernel s + 3, stride s
  *   z    = r + dw3x3(r)                               [B, C, H', W']     s = reduction; r = x for s = 1
  *   q    = Wq x                                       [B, h, N, d]       N = H W, C = h d
  *   k, v = halves of Wkv z                            [B, h, M, d]       M = H' W'
@@ -42,8 +52,11 @@ export interface OverlappingReductionAttentionOptions {
  * N C^2 + 2 M C^2 + 2 N M C multiply-adds besides the depthwise ones. The output is not projected
  * and x is not added: that is the surrounding block's affair.
  *
- * The seed (004, `OSRAttention`) names no paper; it has ReLU where the authors have GELU (their line stands beside it in a
- * comment), reads `qk_scale=0` as none given, and calls the softmax a LayerNorm in a comment.
+ * When not to use it: on large maps, for the N M weights of every head; and with channels that its heads
+ * do not divide.
+ *
+ * Document 004 (`OSRAttention`) names no paper; it has ReLU where the authors have GELU (their line stands
+ * beside it in a comment), reads `qk_scale=0` as none given, and calls the softmax a LayerNorm in a comment.
  */
 export class OverlappingReductionAttention extends Module {
   /** [C, C, 1, 1] */
@@ -61,20 +74,17 @@ export class OverlappingReductionAttention extends Module {
   /** @throws RequestError if the heads do not divide the channels, or for an impossible reduction */
   constructor(
     readonly channels: number,
-    options: OverlappingReductionAttentionOptions = {},
+    given: OverlappingReductionAttentionOptions = {},
   ) {
     super();
-    const { heads, scale, dropout, reduction, activation } = { ...defaults, ...options };
-    if (!Number.isInteger(heads) || heads < 1 || channels % heads !== 0) {
+    const { heads, scale, dropout, reduction } = options.complete(
+      'OverlappingReductionAttention',
+      given,
+    );
+    if (channels % heads !== 0) {
       throw new RequestError(
         `OverlappingReductionAttention(${channels}) cannot split its channels among ${heads} heads: choose a positive integer that divides ${channels}.`,
       );
-    }
-    if (!Number.isInteger(reduction) || reduction < 1) {
-      throw new RequestError(`The reduction must be a positive integer, not ${reduction}.`);
-    }
-    if (!['gelu', 'relu'].includes(activation)) {
-      throw new RequestError(`The activation is 'gelu' or 'relu', not '${activation}'.`);
     }
     this.heads = heads;
     this.scale = scale ?? (channels / heads) ** -0.5;
@@ -89,11 +99,16 @@ export class OverlappingReductionAttention extends Module {
       this.reduce = new Sequential(
         new Conv2d(channels, channels, kernel, { ...depthwise, stride: reduction, padding }),
         new BatchNorm2d(channels),
-        activation === 'gelu' ? new GELU() : new ReLU(),
+        this.activation(),
         new Conv2d(channels, channels, 1, depthwise),
         new BatchNorm2d(channels),
       );
     }
+  }
+
+  /** What stands between the two norms of the reduction. */
+  protected activation(): Layer {
+    return new GELU();
   }
 
   /**
@@ -110,7 +125,10 @@ export class OverlappingReductionAttention extends Module {
       .map((part) => this.perHead(part)) as [Tensor, Tensor];
     const logits = query.swapAxes().matmul(key).mul(this.scale);
     const encoded = position ? logits.add(this.encodingFor(logits, position)) : logits;
-    const attention = this.expose('attention', encoded.softmax(-1));
+    const attention = this.expose.attention(encoded.softmax(-1), {
+      queries: { height: x.dim(2), width: x.dim(3) },
+      keys: { height: reduced.dim(2), width: reduced.dim(3) },
+    });
     // [B, h, d, M] x [B, h, M, N]: what the places gather, already with channels before places.
     return value.matmul(this.dropout.forward(attention).swapAxes()).reshape(x.shape);
   }
@@ -136,14 +154,6 @@ export class OverlappingReductionAttention extends Module {
   }
 }
 
-const defaults: Required<OverlappingReductionAttentionOptions> = {
-  heads: 8,
-  scale: null,
-  dropout: 0,
-  reduction: 2,
-  activation: 'gelu',
-};
-
 export const osra = defineMechanism({
   id: 'osra',
   title: 'Overlapping spatial-reduction attention',
@@ -151,6 +161,6 @@ export const osra = defineMechanism({
   paper: 'Lou, Zhang, Zhou, Yang, Wu and Yu (TransXNet), 2023',
   year: 2023,
   arxiv: '2310.19380',
-  options: defaults,
-  create: (channels, options) => new OverlappingReductionAttention(channels, options),
+  options: options.shape,
+  create: (channels, given) => new OverlappingReductionAttention(channels, given),
 });

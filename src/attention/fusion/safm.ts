@@ -1,16 +1,22 @@
+import { z } from 'zod';
 import { RequestError } from '../../errors.js';
 import { ModuleList } from '../../nn/layers/container.js';
 import { Conv2d } from '../../nn/layers/conv.js';
 import { Module } from '../../nn/module.js';
+import { OptionSet, type OptionsOf } from '../../options.js';
 import { concat, shapeError } from '../../ops/index.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
+import { defineMechanism } from '../mechanism.js';
 
-/** Options of {@link SpatiallyAdaptiveModulation}. */
-export interface SpatiallyAdaptiveModulationOptions {
-  /** Into how many groups the channels are split; group i is seen at 1/2^i of the size. Default 4. */
-  readonly levels?: number;
-}
+const options = new OptionSet({
+  levels: z
+    .int()
+    .positive()
+    .default(4)
+    .describe('Into how many groups the channels are split; group i is seen at 1/2^i of the size.'),
+});
+
+export type SpatiallyAdaptiveModulationOptions = OptionsOf<typeof options.shape>;
 
 /**
  * Spatially-adaptive feature modulation (SAFM). Sun, Dong, Tang and Pan, ICCV 2023, arXiv 2302.13800.
@@ -23,10 +29,11 @@ export interface SpatiallyAdaptiveModulationOptions {
  *
  * Exposes `modulation`: m, which unlike a gate has no upper bound and may be slightly negative. Cost:
  * C^2 + 11 C parameters; C^2 multiply-adds per place and 9 C/L per place of every level's own size.
- * H and W must be at least 2^(L-1): not for the last, tiny maps of a deep network.
  *
- * As the seed (004, `SAFM`), which names no paper, and whose debug print fails for fewer than 4 levels. The paper pools with
- * p/2^i outputs by adaptive max-pooling, as here: windows of sizes that do not divide overlap.
+ * When not to use it: on the last, tiny maps of a deep network. H and W must be at least 2^(L-1).
+ *
+ * As document 004 (`SAFM`), which names no paper, and whose debug print fails for fewer than 4 levels. The
+ * paper pools with p/2^i outputs by adaptive max-pooling, as here: windows of sizes that do not divide overlap.
  */
 export class SpatiallyAdaptiveModulation extends Module {
   /** One depthwise 3x3 convolution per level: [C/L, 1, 3, 3]. */
@@ -37,10 +44,11 @@ export class SpatiallyAdaptiveModulation extends Module {
   /** @throws RequestError if the channels do not divide into the levels */
   constructor(
     readonly channels: number,
-    { levels = 4 }: SpatiallyAdaptiveModulationOptions = {},
+    given: SpatiallyAdaptiveModulationOptions = {},
   ) {
     super();
-    if (!Number.isInteger(levels) || levels < 1 || channels % levels !== 0) {
+    const { levels } = options.complete('SpatiallyAdaptiveModulation', given);
+    if (channels % levels !== 0) {
       throw new RequestError(
         `SpatiallyAdaptiveModulation(${channels}) cannot split its channels into ${levels} equal levels: choose a positive integer that divides ${channels}.`,
       );
@@ -73,11 +81,9 @@ export class SpatiallyAdaptiveModulation extends Module {
       return layer.forward(group.adaptiveMaxPool(size)).interpolate({ size: [height, width] });
     });
     const modulation = this.aggregate.forward(concat(seen, 1)).gelu();
-    return this.expose('modulation', modulation).mul(x);
+    return this.expose.spatial(modulation, 'modulation').mul(x);
   }
 }
-
-const defaults: Required<SpatiallyAdaptiveModulationOptions> = { levels: 4 };
 
 export const safm = defineMechanism({
   id: 'safm',
@@ -86,12 +92,12 @@ export const safm = defineMechanism({
   paper: 'Sun, Dong, Tang and Pan, ICCV 2023',
   year: 2023,
   arxiv: '2302.13800',
-  options: defaults,
+  options: options.shape,
   // A level looks at half the map of the one before. Four do not fit into small maps, three do not
   // divide the usual numbers of channels.
   optionsFor: (height, width) => {
     const least = Math.min(height, width);
     return least >= 8 ? {} : { levels: least >= 2 ? 2 : 1 };
   },
-  create: (channels, options) => new SpatiallyAdaptiveModulation(channels, options),
+  create: (channels, given) => new SpatiallyAdaptiveModulation(channels, given),
 });

@@ -31,7 +31,7 @@ function reader(module: Module, prefix = '') {
 
 type Read = ReturnType<typeof reader>;
 
-/** The paper's channel gate, or seed 001's with a kernel of three taps. */
+/** The paper's channel gate, or document 001's with a kernel of three taps. */
 function channelGate(x: Planes, read: Read, { mode, pools = 'avg+max' }: ChannelGateOptions) {
   const dense = (weight: string, v: readonly number[]) => {
     const [w, bias] = [read(`transform.${weight}.weight`), read(`transform.${weight}.bias`)];
@@ -97,10 +97,10 @@ describe('Cbam', () => {
     {},
     { order: 'spatial-channel' },
     { order: 'spatial-channel', mode: 'conv1d', kernel: 5 },
-    { mode: 'linear', bias: true, kernel: 3, spatialPools: 'max+avg' },
+    { bias: true, kernel: 3, spatialPools: 'max+avg' },
     { bias: true, kernel: 1, channelPools: 'avg' },
     { mode: 'conv1d', channelPools: 'max' },
-    { order: 'spatial-channel', mode: 'linear', channelPools: 'max+max' },
+    { order: 'spatial-channel', bias: true, channelPools: 'max' },
   ];
 
   it.each(cases)("obeys the paper's equations: %o", (options) => {
@@ -139,7 +139,9 @@ describe('Cbam', () => {
     expect(() => new Cbam(8)).toThrow(/ratio from 1 to 8/);
     expect(() => new Cbam(64, { kernel: 4 })).toThrow(/Choose 3 or 5/);
     const order = 'parallel' as 'channel-spatial';
-    expect(() => new Cbam(64, { order })).toThrow(/'channel-spatial', 'spatial-channel'/);
+    expect(() => new Cbam(64, { order })).toThrow(
+      /'channel-spatial' or 'spatial-channel' .*, not "parallel"/,
+    );
   });
 });
 
@@ -165,23 +167,24 @@ describe("CBAM's gates alone", () => {
   });
 
   it('refuse kernels that do not fit, and unknown forms', () => {
-    expect(() => new SpatialGate({ kernel: 6, output: 'gate' })).toThrow(/Choose 5 or 7/);
+    expect(() => new SpatialGate({ kernel: 6 })).toThrow(/Choose 5 or 7/);
     expect(() => new SpatialGate({ kernel: 0 })).toThrow(RequestError);
     const mode = 'conv' as 'conv1d';
-    expect(() => new ChannelGate(16, { mode })).toThrow(/'conv1d'/);
+    expect(() => new ChannelGate(16, { mode })).toThrow(/not "conv"\. Did you mean 'conv1d'\?/);
     expect(() => new ChannelGate(16, { ratio: 32 })).toThrow(RequestError);
   });
 });
 
 describe('JointCbam', () => {
-  it('weights the map by both gates, where the seed makes two maps of them', () => {
+  it('weights the map by both gates, which it gives apart too', () => {
     const module = new JointCbam(4, { positions: 6, ratio: 2, kernel: 3 }).initialize(3);
     const symbol = input('x', [1, 4, 2, 3]);
     const feeds = new Map([[symbol, randomArray([1, 4, 2, 3], 8)]]);
     for (const [, { tensor, shape, data }] of module.namedParameters()) {
       feeds.set(tensor, ndarray(shape, data));
     }
-    const maps = [module.forward(symbol).mul(symbol), ...module.pair(symbol)];
+    const { channel, spatial } = module.gates(symbol);
+    const maps = [module.forward(symbol).mul(symbol), symbol.mul(channel), symbol.mul(spatial)];
     const [product, byChannel, byPlace] = evaluate(maps, feeds);
     expectValues(
       product,
@@ -197,6 +200,6 @@ describe('JointCbam', () => {
     expect(() => new JointCbam(16, { positions: 30, kernel: 4 })).toThrow(/Choose 3 or 5/);
     expect(() => new JointCbam(8, { positions: 30 })).toThrow(/ratio from 1 to 8/);
     expect(() => new JointCbam(16, { positions: 0 })).toThrow(/'positions'/);
-    expect(() => cbamJoint.create(16, cbamJoint.options)).toThrow(/needs the option 'positions'/);
+    expect(() => cbamJoint.create(16)).toThrow(/needs the option 'positions', a positive integer/);
   });
 });

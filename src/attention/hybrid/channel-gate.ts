@@ -1,33 +1,32 @@
+import { z } from 'zod';
 import { ReLU } from '../../nn/layers/activation.js';
 import { Sequential } from '../../nn/layers/container.js';
 import { Conv1d, Conv2d } from '../../nn/layers/conv.js';
-import { Linear } from '../../nn/layers/linear.js';
-import { Module, type Layer } from '../../nn/module.js';
+import { Module } from '../../nn/module.js';
+import { OptionSet, type OptionsOf } from '../../options.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { adaptiveKernel } from '../channel/eca.js';
-import { defineMechanism } from '../entry.js';
-import { hiddenUnits, requireChoice } from '../requirements.js';
+import { adaptiveKernel, adaptiveKernelOptions } from '../channel/eca.js';
+import { defineMechanism } from '../mechanism.js';
+import { hiddenUnits, ratio } from '../requirements.js';
 
-/** Options of {@link ChannelGate}. */
-export interface ChannelGateOptions {
-  /**
-   * How the channels see each other: 'mlp' (default), two 1x1 convolutions with a ReLU between;
-   * 'linear', the same with linear layers; 'conv1d', one kernel along the channels.
-   */
-  readonly mode?: 'mlp' | 'linear' | 'conv1d';
-  /** How many times fewer hidden units than channels, for an MLP. Default 16. */
-  readonly ratio?: number;
-  /** Biases in the MLP. Default false. */
-  readonly bias?: boolean;
-  /** Divisor of ECA's rule for the kernel, for 'conv1d'. Default 2. */
-  readonly gamma?: number;
-  /** Summand of ECA's rule for the kernel, for 'conv1d'. Default 1. */
-  readonly b?: number;
-  /** What a channel is reduced to; the logits of both are added. Default 'avg+max'; seed 003 has 'max+max'. */
-  readonly pools?: 'avg+max' | 'avg' | 'max' | 'max+max';
-  /** 'map' (default): x weighted; 'gate': the gate [B, C, 1, 1]; 'logits': what the sigmoid takes. */
-  readonly output?: 'map' | 'gate' | 'logits';
-}
+/** The options of CBAM's channel half, also those of CBAM as a whole. */
+export const channelGateOptions = new OptionSet({
+  mode: z
+    .enum(['mlp', 'conv1d'])
+    .default('mlp')
+    .describe(
+      'How the channels see each other: by two 1x1 convolutions with a ReLU between, or by one kernel along the channels, as in ECA.',
+    ),
+  ratio: ratio.default(16).describe('How many times fewer hidden units than channels, for an MLP.'),
+  bias: z.boolean().default(false).describe('Whether the MLP has biases.'),
+  ...adaptiveKernelOptions,
+  pools: z
+    .enum(['avg+max', 'avg', 'max'])
+    .default('avg+max')
+    .describe('What a channel is reduced to; the logits of both are added.'),
+});
+
+export type ChannelGateOptions = OptionsOf<typeof channelGateOptions.shape>;
 
 /**
  * The channel half of CBAM. Woo, Park, Lee and Kweon, ECCV 2018, arXiv 1807.06521.
@@ -39,72 +38,64 @@ export interface ChannelGateOptions {
  * Exposes `channel`: g. Cost: 2 C^2 / ratio weights and twice as many multiply-adds per image,
  * besides the C H W of the product.
  *
- * Seeds: 000 and 004 with 1x1 convolutions (004 hands on the logits), 001 with linear layers, or with
- * ECA's one kernel for T (`mode: 'conv1d'`), 003 with linear layers with biases and, by a slip, the
- * maximum twice (`pools: 'max+max'`). 000 and 004 return the gate and not the weighted map (`output`).
- * With fewer channels than `ratio` 001's gate is 0.5 everywhere; here that is an error.
+ * When not to use it: with few channels, where the ratio leaves a handful of hidden units.
+ *
+ * Documents: 000 and 004 with 1x1 convolutions, 001 with linear layers, which compute the same of one place,
+ * or with ECA's one kernel for T (`mode: 'conv1d'`), 003 with biases and, by a slip, the maximum twice.
+ * 000 returns the gate ({@link gate}), 004 the logits ({@link logits}) and not the weighted map. With fewer
+ * channels than `ratio` the gate of document 001 is 0.5 everywhere; here that is an error.
  */
 export class ChannelGate extends Module {
   /** T: layers 0 and 2 of an MLP, or the 1-D convolution itself. */
   readonly transform: Sequential | Conv1d;
-  private readonly options: Required<Pick<ChannelGateOptions, 'mode' | 'pools' | 'output'>>;
+  private readonly pools: readonly string[];
 
-  /** @throws RequestError if the ratio leaves no hidden unit, or for an unknown mode or pools */
+  /** @throws RequestError if the ratio leaves no hidden unit, or for a value that an option cannot have */
   constructor(
     readonly channels: number,
-    {
-      mode = 'mlp',
-      ratio = 16,
-      bias = false,
-      gamma = 2,
-      b = 1,
-      pools = 'avg+max',
-      output = 'map',
-    }: ChannelGateOptions = {},
+    given: ChannelGateOptions = {},
   ) {
     super();
-    requireChoice('ChannelGate', 'mode', mode, ['mlp', 'linear', 'conv1d']);
-    requireChoice('ChannelGate', 'pools', pools, ['avg+max', 'avg', 'max', 'max+max']);
-    this.options = { mode, pools, output };
+    const { mode, ratio, bias, gamma, b, pools } = channelGateOptions.complete(
+      'ChannelGate',
+      given,
+    );
+    this.pools = pools.split('+');
     if (mode === 'conv1d') {
       const kernel = adaptiveKernel(channels, gamma, b);
       this.transform = new Conv1d(1, 1, kernel, { padding: (kernel - 1) / 2, bias: false });
     } else {
       const hidden = hiddenUnits('ChannelGate', channels, ratio);
-      const layer = (from: number, to: number): Layer =>
-        mode === 'mlp' ? new Conv2d(from, to, 1, { bias }) : new Linear(from, to, { bias });
-      this.transform = new Sequential(layer(channels, hidden), new ReLU(), layer(hidden, channels));
+      this.transform = new Sequential(
+        new Conv2d(channels, hidden, 1, { bias }),
+        new ReLU(),
+        new Conv2d(hidden, channels, 1, { bias }),
+      );
     }
   }
 
   override forward(x: Tensor): Tensor {
-    const [batch = 1, channels = 1] = x.shape;
-    const { mode, pools, output } = this.options;
-    const layout = {
-      mlp: [batch, channels, 1, 1],
-      linear: [batch, channels],
-      conv1d: [batch, 1, channels],
-    }[mode];
-    const logits = pools
-      .split('+')
-      .map((pool) => (pool === 'avg' ? x.globalAvgPool() : x.globalMaxPool()))
-      .map((pooled) => this.transform.forward(pooled.reshape(layout)))
-      .reduce((sum, part) => sum.add(part))
-      .reshape([batch, channels, 1, 1]);
-    if (output === 'logits') return logits;
-    const gate = logits.sigmoid();
-    return output === 'gate' ? gate : x.mul(this.expose('channel', gate));
+    return x.mul(this.expose.channel(this.gate(x)));
+  }
+
+  /** g: [B, C, 1, 1] */
+  gate(x: Tensor): Tensor {
+    return this.inScope(() => this.logits(x).sigmoid());
+  }
+
+  /** What the sigmoid takes: [B, C, 1, 1]. */
+  logits(x: Tensor): Tensor {
+    return this.inScope(() => {
+      const [batch = 1, channels = 1] = x.shape;
+      const layout = this.transform instanceof Conv1d ? [batch, 1, channels] : undefined;
+      return this.pools
+        .map((pool) => (pool === 'avg' ? x.globalAvgPool() : x.globalMaxPool()))
+        .map((pooled) => this.transform.forward(layout ? pooled.reshape(layout) : pooled))
+        .reduce((sum, part) => sum.add(part))
+        .reshape([batch, channels, 1, 1]);
+    });
   }
 }
-
-const defaults: Required<Omit<ChannelGateOptions, 'output'>> = {
-  mode: 'mlp',
-  ratio: 16,
-  bias: false,
-  gamma: 2,
-  b: 1,
-  pools: 'avg+max',
-};
 
 export const cbamChannel = defineMechanism({
   id: 'cbam-channel',
@@ -113,6 +104,6 @@ export const cbamChannel = defineMechanism({
   paper: 'Woo, Park, Lee and Kweon, ECCV 2018',
   year: 2018,
   arxiv: '1807.06521',
-  options: defaults,
-  create: (channels, options) => new ChannelGate(channels, options),
+  options: channelGateOptions.shape,
+  create: (channels, given) => new ChannelGate(channels, given),
 });

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { RequestError } from '../../errors.js';
 import { ReLU } from '../../nn/layers/activation.js';
 import { Sequential } from '../../nn/layers/container.js';
@@ -5,21 +6,33 @@ import { Conv2d } from '../../nn/layers/conv.js';
 import { Dropout } from '../../nn/layers/dropout.js';
 import { BatchNorm2d } from '../../nn/layers/normalization.js';
 import { Module, type Layer } from '../../nn/module.js';
+import { OptionSet, type OptionsOf } from '../../options.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
-import { ChannelSimilarityAttention, PositionAttention } from './danet.js';
+import { defineMechanism } from '../mechanism.js';
+import {
+  ChannelSimilarityAttention,
+  channelSimilarityOptions,
+  PositionAttention,
+} from './danet.js';
 
-/** Options of {@link DualAttentionHead}. */
-export interface DualAttentionHeadOptions {
-  /** Whether each path has a classifier of its own besides that of their sum. Default true. */
-  readonly auxiliary?: boolean;
-  /** Probability with which a feature is dropped before a classifier, in training. Default 0.1. */
-  readonly dropout?: number;
+const options = new OptionSet({
+  auxiliary: z
+    .boolean()
+    .default(true)
+    .describe('Whether each path has a classifier of its own besides that of their sum.'),
+  dropout: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe('Probability with which a feature is dropped before a classifier, in training.'),
+  ...channelSimilarityOptions.shape,
+});
+
+export type DualAttentionHeadOptions = OptionsOf<typeof options.shape> & {
   /** The normalisation after each 3x3 convolution. Default: BatchNorm2d. */
   readonly norm?: (channels: number) => Layer;
-  /** See ChannelSimilarityAttention; default false, true in the authors' code. */
-  readonly inverted?: boolean;
-}
+};
 
 /**
  * The segmentation head of the Dual Attention Network. Fu, Liu, Tian, Li, Bao, Fang and Lu,
@@ -34,7 +47,9 @@ export interface DualAttentionHeadOptions {
  * 18 C^2 / 16 weights in the 3x3 convolutions, N times that in multiply-adds, and those of the
  * two modules (see danet.ts).
  *
- * As the seed's `_DAHead` (000), which always returns a tuple: here, always a list.
+ * When not to use it: on maps larger than an encoder's last, for the N^2 weights of its position path.
+ *
+ * As `_DAHead` of document 000, which always returns a tuple: here, always a list.
  */
 export class DualAttentionHead extends Module {
   /** C -> C/4: conv, norm, ReLU; before the attention of the position path. */
@@ -56,14 +71,10 @@ export class DualAttentionHead extends Module {
   constructor(
     readonly channels: number,
     readonly classes: number,
-    {
-      auxiliary = true,
-      dropout = 0.1,
-      norm = (count) => new BatchNorm2d(count),
-      inverted = false,
-    }: DualAttentionHeadOptions = {},
+    { norm = (count) => new BatchNorm2d(count), ...given }: DualAttentionHeadOptions = {},
   ) {
     super();
+    const { auxiliary, dropout, inverted } = options.complete('DualAttentionHead', given);
     const inner = Math.floor(channels / 4);
     if (inner < 8) {
       throw new RequestError(
@@ -100,13 +111,7 @@ export class DualAttentionHead extends Module {
   }
 }
 
-/** As of {@link DualAttentionHead}, with the classes among the options, and without the norm, which is no plain value. */
-interface DualAttentionHeadChoice extends Required<Omit<DualAttentionHeadOptions, 'norm'>> {
-  /** How many classes a place may belong to. Default 19, as many as Cityscapes has, the paper's first data set. */
-  readonly classes: number;
-}
-
-export const danetHead = defineMechanism<DualAttentionHeadChoice>({
+export const danetHead = defineMechanism({
   id: 'danet-head',
   title: "DANet's segmentation head",
   domain: 'hybrid',
@@ -114,6 +119,15 @@ export const danetHead = defineMechanism<DualAttentionHeadChoice>({
   year: 2019,
   arxiv: '1809.02983',
   keepsShape: false,
-  options: { classes: 19, auxiliary: true, dropout: 0.1, inverted: false },
-  create: (channels, { classes, ...options }) => new DualAttentionHead(channels, classes, options),
+  options: {
+    classes: z
+      .int()
+      .positive()
+      .default(19)
+      .describe(
+        "How many classes a place may belong to; 19 are those of Cityscapes, the paper's first data set.",
+      ),
+    ...options.shape,
+  },
+  create: (channels, { classes, ...given }) => new DualAttentionHead(channels, classes, given),
 });

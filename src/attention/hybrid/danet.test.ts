@@ -212,7 +212,7 @@ describe('DualAttentionHead', () => {
     [{ in_channels: 32, nclass: 2, norm_layer: 'LayerNorm' }, /"BatchNorm2d"\|"InstanceNorm2d"/],
     [{ in_channels: 32, nclass: 2, norm_kwargs: { epsilon: 1 } }, /"epsilon"/],
     [{ in_channels: 32, nclass: 2, aux: 'yes' }, /expected boolean, received string\n.*aux/],
-  ])('refuses what the constructor of the seed cannot take: %j', (config, message) => {
+  ])('refuses what the constructor of the document cannot take: %j', (config, message) => {
     expect(() => hybrid['danet.head']?.build(config)).toThrow(message);
   });
 });

@@ -102,7 +102,7 @@ describe('GatherExcite', () => {
     expect(new GatherExcite(64, { mlp: false, extent: 4 }).parameterCount()).toBe(0);
   });
 
-  it('rounds the seed’s number of convolutions down, as log2 does there', () => {
+  it('rounds the document’s number of convolutions down, as log2 does there', () => {
     const config = { channels: 4, extra_params: true, use_mlp: false };
     const names = (extent: number) =>
       [...(entry.build({ ...config, extent }).module?.namedParameters() ?? [])].map(
@@ -114,12 +114,12 @@ describe('GatherExcite', () => {
 
   it('refuses what contradicts itself, and says what to choose', () => {
     const wrong: [ConstructorParameters<typeof GatherExcite>[1], RegExp][] = [
-      [{ extent: 3 }, /even number, not 3/],
+      [{ extent: 3 }, /0 or a positive even integer .*, not 3/],
       [{ extent: 6, parameters: true }, /2, 4, 8, \.\., not 6/],
       [{ parameters: true }, /featureSize/],
       [{ parameters: true, extent: 2, maxPool: true }, /maxPool: false/],
-      [{ hiddenDivisor: 0 }, /at least 1, not 0/],
-      [{ gate: 'sigmod' as 'sigmoid' }, /sigmoid/],
+      [{ hiddenDivisor: 0 }, /at least 1 .*, not 0/],
+      [{ gate: 'sigmod' as 'sigmoid' }, /Did you mean 'sigmoid'/],
     ];
     for (const [options, message] of wrong) {
       expect(() => new GatherExcite(16, options)).toThrow(RequestError);

@@ -1,12 +1,14 @@
+import { z } from 'zod';
 import { RequestError } from '../../errors.js';
 import { ModuleList } from '../../nn/layers/container.js';
 import { Conv2d } from '../../nn/layers/conv.js';
 import { BatchNorm2d } from '../../nn/layers/normalization.js';
 import { Module } from '../../nn/module.js';
-import { perAxis, shapeError, type PerAxis } from '../../ops/index.js';
+import { OptionSet, type CompleteOptions, type OptionsOf } from '../../options.js';
+import { perAxis, shapeError } from '../../ops/index.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
-import { requireChoice } from '../requirements.js';
+import { defineMechanism } from '../mechanism.js';
+import { heightAndWidth } from '../requirements.js';
 
 /** Functions that a Gather-Excite layer may use between its convolutions and as its gate. */
 const ACTIVATIONS = {
@@ -22,33 +24,58 @@ const ACTIVATIONS = {
 
 export type GatherExciteActivation = keyof typeof ACTIVATIONS;
 
-/** Options of {@link GatherExcite}. */
-export interface GatherExciteOptions {
-  /** How many places a gathered one stands for, along each axis: an even number; 0 (default): all. */
-  readonly extent?: number;
-  /** Whether depthwise convolutions gather, instead of means. Default false. */
-  readonly parameters?: boolean;
-  /** H and W of the maps (one number if equal); needed with parameters and extent 0. Default null. */
-  readonly featureSize?: PerAxis | null;
-  /** Whether two 1x1 convolutions follow the gathering. Default true. */
-  readonly mlp?: boolean;
-  /** Hidden channels of the MLP as a share of the channels. Default 1/16. */
-  readonly hiddenRatio?: number;
-  /** Hidden channels of the MLP; null (default): by hiddenRatio and hiddenDivisor. */
-  readonly hiddenChannels?: number | null;
-  /** Rounds the hidden channels to the nearest multiple of this, at least one. Default 1. */
-  readonly hiddenDivisor?: number;
-  /** Whether the mean of average and maximum gathers, where there are no parameters. Default false. */
-  readonly maxPool?: boolean;
-  /** Whether a BatchNorm follows each gathering convolution. Default true. */
-  readonly norm?: boolean;
-  /** Between gathering convolutions, and inside the MLP. Default 'relu'. */
-  readonly activation?: GatherExciteActivation;
-  /** What turns gathered values into factors. Default 'sigmoid'. */
-  readonly gate?: GatherExciteActivation;
-  /** Whether the convolution of extent 0 is padded, as in timm and the seed. Default false. */
-  readonly padGlobal?: boolean;
-}
+const activation = z.enum(Object.keys(ACTIVATIONS) as GatherExciteActivation[]);
+
+const options = new OptionSet({
+  extent: z
+    .int()
+    .min(0)
+    .multipleOf(2)
+    .meta({ values: '0 or a positive even integer' })
+    .default(0)
+    .describe('How many places a gathered one stands for, along each axis; 0: all.'),
+  parameters: z
+    .boolean()
+    .default(false)
+    .describe('Whether depthwise convolutions gather, instead of means.'),
+  featureSize: heightAndWidth
+    .nullable()
+    .default(null)
+    .describe('H and W of the maps, one number if equal; needed with parameters and extent 0.'),
+  mlp: z.boolean().default(true).describe('Whether two 1x1 convolutions follow the gathering.'),
+  hiddenRatio: z
+    .number()
+    .positive()
+    .default(1 / 16)
+    .describe('Hidden channels of the MLP as a share of the channels.'),
+  hiddenChannels: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe('Hidden channels of the MLP; null: by hiddenRatio and hiddenDivisor.'),
+  hiddenDivisor: z
+    .number()
+    .min(1)
+    .default(1)
+    .describe('Rounds the hidden channels to the nearest multiple of this, at least one.'),
+  maxPool: z
+    .boolean()
+    .default(false)
+    .describe('Whether the mean of average and maximum gathers, where there are no parameters.'),
+  norm: z
+    .boolean()
+    .default(true)
+    .describe('Whether a BatchNorm follows each gathering convolution.'),
+  activation: activation
+    .default('relu')
+    .describe('Between gathering convolutions, and inside the MLP.'),
+  gate: activation.default('sigmoid').describe('What turns gathered values into factors.'),
+});
+
+export type GatherExciteOptions = OptionsOf<typeof options.shape>;
+
+type Complete = CompleteOptions<typeof options.shape>;
 
 /**
  * Gather-Excite. Hu, Shen, Albanie, Sun and Vedaldi, NeurIPS 2018, arXiv 1810.12348.
@@ -67,10 +94,13 @@ export interface GatherExciteOptions {
  * Exposes `gate`: the factors, [B, C, 1, 1] or [B, C, H, W]. Cost: the MLP has 2 C C' weights and C + C'
  * biases; a gathering convolution has 9 C weights (H W C for extent 0) and 2 C of its BatchNorm.
  *
- * Seed 002 has timm's `GatherExcite`. Its convolution for extent 0 is padded by half of its kernel, so it
- * gives a map and not the one number per channel of the paper (`padGlobal: true` here); it ignores
- * `add_maxpool` where there are parameters, and rounds the number of convolutions down for extents
- * that are no power of two. Here the last two are errors.
+ * When not to use it: without an extent or parameters, which make it differ from Squeeze-and-Excitation; and
+ * with parameters and extent 0 on images of several sizes, since that convolution fits one.
+ *
+ * Document 002 has timm's `GatherExcite`. Its convolution for extent 0 is padded by half of its kernel, so it
+ * gives a map and not the one number per channel of the paper; it ignores `add_maxpool` where there are
+ * parameters, and rounds the number of convolutions down for extents that are no power of two. Here the
+ * last two are errors.
  */
 export class GatherExcite extends Module {
   /** Depthwise convolutions, first to last. */
@@ -81,18 +111,18 @@ export class GatherExcite extends Module {
   readonly reduce: Conv2d | undefined;
   /** W2: C' -> C. */
   readonly expand: Conv2d | undefined;
-  private readonly options: Required<GatherExciteOptions>;
+  protected readonly options: Complete;
 
   /** @throws RequestError for options that contradict each other or the channels */
   constructor(
     readonly channels: number,
-    options: GatherExciteOptions = {},
+    given: GatherExciteOptions = {},
   ) {
     super();
-    this.options = { ...defaults, ...options };
+    this.options = options.complete('GatherExcite', given);
     const { mlp, norm, parameters } = this.options;
     requireConsistent(channels, this.options);
-    const convs = parameters ? gatheringConvolutions(channels, this.options) : [];
+    const convs = parameters ? this.gatheringConvolutions() : [];
     this.convs = new ModuleList(convs);
     this.norms = new ModuleList(norm ? convs.map(() => new BatchNorm2d(channels)) : []);
     const hidden = hiddenChannels(channels, this.options);
@@ -110,7 +140,7 @@ export class GatherExcite extends Module {
     const factors = ACTIVATIONS[this.options.gate](gathered);
     const isOne = factors.dim(2) === 1 && factors.dim(3) === 1;
     const gate = isOne ? factors : factors.interpolate({ size: x.shape.slice(2) });
-    return x.mul(this.expose('gate', gate));
+    return x.mul(isOne ? this.expose.channel(gate, 'gate') : this.expose.spatial(gate, 'gate'));
   }
 
   private pool(x: Tensor): Tensor {
@@ -126,48 +156,51 @@ export class GatherExcite extends Module {
     return mean.add(peak).mul(0.5);
   }
 
+  /** The one convolution of extent 0, as large as the map, so that it makes one number of it. */
+  protected globalConvolution(kernel: readonly number[]): Conv2d {
+    return new Conv2d(this.channels, this.channels, kernel, {
+      groups: this.channels,
+      bias: false,
+    });
+  }
+
+  /** @throws ShapeError for a map of which the convolution of extent 0 makes more than one number */
+  protected requireSize(x: Tensor): void {
+    const [height, width] = perAxis(this.options.featureSize ?? 0, 2);
+    if (x.dim(2) === height && x.dim(3) === width) return;
+    throw shapeError('GatherExcite', [x], `Expected maps of the featureSize ${height} x ${width}.`);
+  }
+
+  private gatheringConvolutions(): Conv2d[] {
+    const { channels } = this;
+    const { extent, featureSize } = this.options;
+    if (extent === 0) return [this.globalConvolution(perAxis(featureSize ?? 1, 2))];
+    const halving = { groups: channels, bias: false, stride: 2, padding: 1 };
+    return Array.from(
+      { length: Math.log2(extent) },
+      () => new Conv2d(channels, channels, 3, halving),
+    );
+  }
+
   private convolve(x: Tensor): Tensor {
-    const { extent, featureSize, padGlobal, activation } = this.options;
-    const sizes = perAxis(featureSize ?? 0, 2);
-    if (extent === 0 && !padGlobal && (x.dim(2) !== sizes[0] || x.dim(3) !== sizes[1])) {
-      throw shapeError(
-        'GatherExcite',
-        [x],
-        `Expected maps of the featureSize ${sizes.join(' x ')}.`,
-      );
-    }
+    if (this.options.extent === 0) this.requireSize(x);
+    const activate = ACTIVATIONS[this.options.activation];
     const norms = [...this.norms];
     return [...this.convs].reduce((value, conv, i) => {
-      const active = i === 0 ? value : ACTIVATIONS[activation](value);
+      const active = i === 0 ? value : activate(value);
       const gathered = conv.forward(active);
       return norms[i]?.forward(gathered) ?? gathered;
     }, x);
   }
 }
 
-const defaults: Required<GatherExciteOptions> = {
-  extent: 0,
-  parameters: false,
-  featureSize: null,
-  mlp: true,
-  hiddenRatio: 1 / 16,
-  hiddenChannels: null,
-  hiddenDivisor: 1,
-  maxPool: false,
-  norm: true,
-  activation: 'relu',
-  gate: 'sigmoid',
-  padGlobal: false,
-};
-
-function requireConsistent(channels: number, options: Required<GatherExciteOptions>): void {
-  const { extent, parameters, featureSize, maxPool, hiddenDivisor } = options;
+function requireConsistent(
+  channels: number,
+  { extent, parameters, featureSize, maxPool }: Complete,
+): void {
   const refuse = (reason: string): never => {
     throw new RequestError(`GatherExcite(${channels}): ${reason}`);
   };
-  if (!Number.isInteger(extent) || extent < 0 || extent % 2 !== 0) {
-    refuse(`the extent must be 0 or an even number, not ${extent}.`);
-  }
   if (parameters && extent > 0 && !Number.isInteger(Math.log2(extent))) {
     refuse(
       `convolutions halve the map, so with parameters the extent is 2, 4, 8, .., not ${extent}.`,
@@ -179,38 +212,18 @@ function requireConsistent(channels: number, options: Required<GatherExciteOptio
   if (parameters && maxPool) {
     refuse('with parameters nothing is pooled: choose maxPool: false or parameters: false.');
   }
-  if (!(hiddenDivisor >= 1)) refuse(`hiddenDivisor must be at least 1, not ${hiddenDivisor}.`);
-  for (const name of ['activation', 'gate'] as const) {
-    requireChoice('GatherExcite', name, options[name], Object.keys(ACTIVATIONS));
-  }
 }
 
 /** As timm's make_divisible: to the nearest multiple, halves up, but at least one multiple. */
 function hiddenChannels(
   channels: number,
-  { hiddenChannels: given, hiddenRatio, hiddenDivisor }: Required<GatherExciteOptions>,
+  { hiddenChannels: given, hiddenRatio, hiddenDivisor }: Complete,
 ): number {
   if (given !== null) return given;
   const rounded = Math.floor(
     Math.floor(channels * hiddenRatio + hiddenDivisor / 2) / hiddenDivisor,
   );
   return Math.max(1, rounded) * hiddenDivisor;
-}
-
-function gatheringConvolutions(
-  channels: number,
-  { extent, featureSize, padGlobal }: Required<GatherExciteOptions>,
-): Conv2d[] {
-  const depthwise = { groups: channels, bias: false };
-  if (extent === 0) {
-    const kernel = perAxis(featureSize ?? 1, 2);
-    const padding = padGlobal ? kernel.map((size) => Math.floor((size - 1) / 2)) : 0;
-    return [new Conv2d(channels, channels, kernel, { ...depthwise, padding })];
-  }
-  return Array.from(
-    { length: Math.log2(extent) },
-    () => new Conv2d(channels, channels, 3, { ...depthwise, stride: 2, padding: 1 }),
-  );
 }
 
 export const gatherExcite = defineMechanism({
@@ -220,9 +233,9 @@ export const gatherExcite = defineMechanism({
   paper: 'Hu, Shen, Albanie, Sun and Vedaldi, NeurIPS 2018',
   year: 2018,
   arxiv: '1810.12348',
-  options: defaults,
+  options: options.shape,
   // Its convolution for extent 0 covers the whole map.
-  optionsFor: (height, width, { parameters, extent = 0 } = {}) =>
+  optionsFor: (height, width, { parameters, extent = 0 }) =>
     parameters && extent === 0 ? { featureSize: [height, width] } : {},
-  create: (channels, options) => new GatherExcite(channels, options),
+  create: (channels, given) => new GatherExcite(channels, given),
 });

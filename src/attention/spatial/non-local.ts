@@ -1,37 +1,43 @@
-import { RequestError } from '../../errors.js';
+import { z } from 'zod';
 import { constantInit } from '../../nn/init.js';
 import { Conv1d, Conv2d, Conv3d } from '../../nn/layers/conv.js';
 import { BatchNorm1d, BatchNorm2d, BatchNorm3d } from '../../nn/layers/normalization.js';
 import { Module, type Layer } from '../../nn/module.js';
+import { OptionSet, type CompleteOptions, type OptionsOf } from '../../options.js';
 import { Parameter } from '../../nn/parameter.js';
 import { shapeError } from '../../ops/index.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
-import { requireChoice } from '../requirements.js';
+import { defineMechanism } from '../mechanism.js';
+
+const options = new OptionSet({
+  kind: z
+    .enum(['embedded-gaussian', 'gaussian', 'dot-product', 'concatenation'])
+    .default('embedded-gaussian')
+    .describe('How two places are compared.'),
+  dimension: z
+    .literal([1, 2, 3])
+    .default(2)
+    .describe('Number of axes besides batch and channels: 1 series, 2 images, 3 videos.'),
+  innerChannels: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Channels of theta, phi and g; null: half of the map's, at least 1."),
+  subSample: z
+    .boolean()
+    .default(true)
+    .describe('Whether keys and values are max-pooled to half of each axis (not of time).'),
+  batchNorm: z
+    .boolean()
+    .default(true)
+    .describe('Whether a BatchNorm follows the last convolution.'),
+});
+
+export type NonLocalOptions = OptionsOf<typeof options.shape>;
 
 /** How two places are compared. */
-export type NonLocalKind = 'embedded-gaussian' | 'gaussian' | 'dot-product' | 'concatenation';
-
-/** Options of {@link NonLocal}. */
-export interface NonLocalOptions {
-  /** How two places are compared. Default 'embedded-gaussian'. */
-  readonly kind?: NonLocalKind;
-  /** Number of axes besides batch and channels: 1 series, 2 images (default), 3 videos. */
-  readonly dimension?: 1 | 2 | 3;
-  /** Channels of theta, phi and g; null (default): half of the map's, at least 1. */
-  readonly innerChannels?: number | null;
-  /** Whether keys and values are max-pooled to half of each axis (not of time). Default true. */
-  readonly subSample?: boolean;
-  /** Whether a BatchNorm follows the last convolution. Default true. */
-  readonly batchNorm?: boolean;
-}
-
-const KINDS: readonly NonLocalKind[] = [
-  'embedded-gaussian',
-  'gaussian',
-  'dot-product',
-  'concatenation',
-];
+export type NonLocalKind = CompleteOptions<typeof options.shape>['kind'];
 
 /** The layers for each number of axes, and the window of the sub-sampling, which leaves time alone. */
 const LAYERS = {
@@ -56,14 +62,15 @@ const LAYERS = {
  * stays); odd sizes round down. The similarity of the concatenation is computed as the sum of two
  * vectors, w1^T theta_i + w2^T phi_j, and never as the [B, 2 C', N, N'] that its formula shows.
  *
- * Exposes `attention`: f, after softmax or division. Cost: 4 C C' weights (2 C C' for 'gaussian'), N times
+ * Exposes `attention`: f, after softmax or division; in 2-D as attention of places, while in 1-D and 3-D,
+ * where an image has no such places, there is nothing to draw. Cost: 4 C C' weights (2 C C' for 'gaussian'), N times
  * as many multiply-adds, and 2 N N' C' for the two products.
  *
- * Seed 000 has it as four copies of `NONLocalBlock1D`, `2D` and `3D`, which agree with the paper. There
- * too are no 1/sqrt(C') in the softmax, and no softmax in the last two kinds.
+ * When not to use it: in every block of a network, or on large maps, for its N N' numbers per image. The
+ * paper places one to five blocks in the later stages.
  *
- * N N' numbers per image: place it where maps are small, as the paper does (one to five blocks in
- * the later stages), rather than in every block of a network.
+ * Document 000 has it as four copies of `NONLocalBlock1D`, `2D` and `3D`, which agree with the paper. There
+ * too are no 1/sqrt(C') in the softmax, and no softmax in the last two kinds.
  */
 export class NonLocal extends Module {
   /** Queries; absent in the kind 'gaussian'. */
@@ -83,28 +90,17 @@ export class NonLocal extends Module {
   private readonly innerChannels: number;
   private readonly subSample: boolean;
 
-  /** @throws RequestError for an unknown kind or dimension, or no inner channel */
+  /** @throws RequestError for a value that an option cannot have */
   constructor(
     readonly channels: number,
-    {
-      kind = 'embedded-gaussian',
-      dimension = 2,
-      innerChannels = null,
-      subSample = true,
-      batchNorm = true,
-    }: NonLocalOptions = {},
+    given: NonLocalOptions = {},
   ) {
     super();
-    requireChoice('NonLocal', 'kind', kind, KINDS);
-    if (!(dimension in LAYERS)) {
-      throw new RequestError(`NonLocal has dimension 1, 2 or 3, not ${dimension}.`);
-    }
+    const { kind, dimension, innerChannels, subSample, batchNorm } = options.complete(
+      'NonLocal',
+      given,
+    );
     const inner = innerChannels ?? Math.max(1, Math.floor(channels / 2));
-    if (!Number.isInteger(inner) || inner < 1) {
-      throw new RequestError(
-        `NonLocal(${channels}) needs a positive integer number of inner channels, not ${inner}; null takes half of its channels.`,
-      );
-    }
     const { Conv, BatchNorm } = LAYERS[dimension];
     const embeds = kind !== 'gaussian';
     this.kind = kind;
@@ -130,7 +126,7 @@ export class NonLocal extends Module {
       throw shapeError('NonLocal', [x], `Expected [${expected}] for dimension ${dimension}.`);
     }
     const value = this.pool(this.g.forward(x)).flatten(2);
-    const attention = this.expose('attention', this.compare(x));
+    const attention = this.show(this.compare(x), sizes);
     const attended = attention
       .matmul(value.swapAxes())
       .swapAxes()
@@ -151,6 +147,14 @@ export class NonLocal extends Module {
     }
     const products = query.swapAxes().matmul(key);
     return this.kind === 'dot-product' ? products.div(key.dim(-1)) : products.softmax(-1);
+  }
+
+  /** Exposes f of maps of these sizes. */
+  private show(attention: Tensor, [height = 1, width = 1]: readonly number[]): Tensor {
+    if (this.dimension !== 2) return this.expose.other(attention, 'attention');
+    const step = this.subSample ? 2 : 1;
+    const keys = { height: Math.floor(height / step), width: Math.floor(width / step) };
+    return this.expose.attention(attention, { queries: { height, width }, keys });
   }
 
   private pool(x: Tensor): Tensor {
@@ -174,14 +178,6 @@ function startAtZero(layer: Layer): void {
   }
 }
 
-const defaults: Required<NonLocalOptions> = {
-  kind: 'embedded-gaussian',
-  dimension: 2,
-  innerChannels: null,
-  subSample: true,
-  batchNorm: true,
-};
-
 export const nonLocal = defineMechanism({
   id: 'non-local',
   title: 'Non-local block',
@@ -189,6 +185,6 @@ export const nonLocal = defineMechanism({
   paper: 'Wang, Girshick, Gupta and He, CVPR 2018',
   year: 2018,
   arxiv: '1711.07971',
-  options: defaults,
-  create: (channels, options) => new NonLocal(channels, options),
+  options: options.shape,
+  create: (channels, given) => new NonLocal(channels, given),
 });

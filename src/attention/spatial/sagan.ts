@@ -1,17 +1,20 @@
-import { RequestError } from '../../errors.js';
 import { constantInit } from '../../nn/init.js';
 import { Conv2d } from '../../nn/layers/conv.js';
 import { Module } from '../../nn/module.js';
+import { OptionSet, type OptionsOf } from '../../options.js';
 import { Parameter } from '../../nn/parameter.js';
 import { shapeError } from '../../ops/index.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
+import { defineMechanism } from '../mechanism.js';
+import { hiddenUnits, ratio } from '../requirements.js';
 
-/** Options of {@link SaganAttention}. */
-export interface SaganAttentionOptions {
-  /** How many times fewer channels query and key have than the map. Default 8. */
-  readonly ratio?: number;
-}
+const options = new OptionSet({
+  ratio: ratio
+    .default(8)
+    .describe('How many times fewer channels query and key have than the map.'),
+});
+
+export type SaganAttentionOptions = OptionsOf<typeof options.shape>;
 
 /**
  * Self-attention of SAGAN. Zhang, Goodfellow, Metaxas and Odena, ICML 2019, arXiv 1805.08318.
@@ -24,12 +27,12 @@ export interface SaganAttentionOptions {
  * Exposes `attention`: A. Cost: C^2 + 2 C^2 / ratio weights (with biases C + 2 C / ratio) and gamma;
  * N times as many multiply-adds, and N^2 (C + C / ratio) for the two products.
  *
- * Seed 003 (`Self_Attn_bchw`) has this form, of the first version of the paper. The later version
- * writes Wv as the product of two convolutions, C -> C/8 -> C. The seed also returns A, and takes
- * an `activation` that it does not use.
+ * When not to use it: on large maps. A has N^2 numbers per image, at 64x64 64 MiB. For such maps take a
+ * non-local block with sub-sampling, or place this one later in the network.
  *
- * N^2 numbers per image: at 64x64 the map alone is 64 MiB. For such maps take a non-local block with
- * sub-sampling, or place this one later in the network.
+ * Document 003 (`Self_Attn_bchw`) has this form, of the first version of the paper. The later version
+ * writes Wv as the product of two convolutions, C -> C/8 -> C. The document also returns A, and takes
+ * an `activation` that it does not use.
  */
 export class SaganAttention extends Module {
   /** Wq: [C/ratio, C, 1, 1]. */
@@ -44,15 +47,11 @@ export class SaganAttention extends Module {
   /** @throws RequestError if the ratio leaves no channel for query and key */
   constructor(
     readonly channels: number,
-    { ratio = 8 }: SaganAttentionOptions = {},
+    given: SaganAttentionOptions = {},
   ) {
     super();
-    const inner = Math.floor(channels / ratio);
-    if (!(ratio > 0) || inner < 1) {
-      throw new RequestError(
-        `SaganAttention(${channels}) with ratio ${ratio} has no channel for query and key: choose a ratio from 1 to ${channels}, the number of channels.`,
-      );
-    }
+    const { ratio } = options.complete('SaganAttention', given);
+    const inner = hiddenUnits('SaganAttention', channels, ratio, 'no channel for query and key');
     this.query = new Conv2d(channels, inner, 1);
     this.key = new Conv2d(channels, inner, 1);
     this.value = new Conv2d(channels, channels, 1);
@@ -63,13 +62,15 @@ export class SaganAttention extends Module {
     const query = this.query.forward(x).flatten(2);
     const key = this.key.forward(x).flatten(2);
     const value = this.value.forward(x).flatten(2);
-    const attention = this.expose('attention', query.swapAxes().matmul(key).softmax(-1));
+    const size = { height: x.dim(2), width: x.dim(3) };
+    const attention = this.expose.attention(query.swapAxes().matmul(key).softmax(-1), {
+      queries: size,
+      keys: size,
+    });
     const attended = value.matmul(attention.swapAxes()).reshape(x.shape);
     return attended.mul(this.gamma.tensor).add(x);
   }
 }
-
-const defaults: Required<SaganAttentionOptions> = { ratio: 8 };
 
 export const sagan = defineMechanism({
   id: 'sagan',
@@ -78,6 +79,6 @@ export const sagan = defineMechanism({
   paper: 'Zhang, Goodfellow, Metaxas and Odena, ICML 2019',
   year: 2019,
   arxiv: '1805.08318',
-  options: defaults,
-  create: (channels, options) => new SaganAttention(channels, options),
+  options: options.shape,
+  create: (channels, given) => new SaganAttention(channels, given),
 });

@@ -10,6 +10,7 @@ import { goldenCase } from '../../testing/golden-files.js';
 import { parameterValues, runModule } from '../../testing/run-in-float64.js';
 import { sharedGoldenCases } from '../../testing/shared-golden.js';
 import { randomArray } from '../../testing/values.js';
+import { FoldedNonLocal } from '../../parity/quirks.js';
 import { SimpleNonLocal } from './simple-non-local.js';
 
 async function failures(golden: GoldenCase): Promise<string[]> {
@@ -65,9 +66,9 @@ describe('SimpleNonLocal', () => {
   it('takes odd sizes, which do not fold', () => {
     const x = input('x', [2, 4, 3, 3]);
     expect(new SimpleNonLocal(4).forward(x).shape).toEqual([2, 4, 3, 3]);
-    const folding = new SimpleNonLocal(4, { foldPixels: true });
+    const folding = new FoldedNonLocal(4);
     expect(() => folding.forward(x)).toThrow(ShapeError);
-    expect(() => folding.forward(x)).toThrow(/foldPixels: false or an even number/);
+    expect(() => folding.forward(x)).toThrow(/an even number of pixels/);
   });
 
   it('refuses a single channel', () => {

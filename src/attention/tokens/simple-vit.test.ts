@@ -76,14 +76,14 @@ describe('SimpleVit and its parts', () => {
     expect(() => new SimpleVit(12, { ...small, patchSize: 5 })).toThrow(/must divide 12/);
     expect(() => new SimpleVit(12, { ...small, heads: 0 })).toThrow(/heads/);
     expect(() => new SimpleVit(12, { ...small, depth: -1 })).toThrow(/'depth' .* not -1/);
-    expect(() => new SimpleVit(12, { ...small, depth: 1e9 })).toThrow(/'depth' .* at most 1000/);
+    expect(() => new SimpleVit(12, { ...small, depth: 1e9 })).toThrow(/'depth' .* from 0 to 1000/);
     const vit = new SimpleVit(12, small);
     expect(() => vit.forward(input('x', [1, 12, 4, 4]))).toThrow(ShapeError);
     expect(() => vit.forward(input('x', [1, 12, 4, 4]))).toThrow(/H W = 9/);
     expect(() => new MultiHeadAttention(4).forward(input('x', [2, 4]))).toThrow(/\[B, T, dim\]/);
   });
 
-  it('takes the seed’s arguments by name only', () => {
+  it('takes the document’s arguments by name only', () => {
     const entry = tokens['vit.attention']!;
     expect(() => entry.build({ dim: 8, head: 2 })).toThrow(RequestError);
     expect(() => entry.build({ dim: 8, head: 2 })).toThrow(/head/);

@@ -1,12 +1,62 @@
+import { z } from 'zod';
 import { RequestError } from '../../errors.js';
 import { ModuleList } from '../../nn/layers/container.js';
 import { Linear } from '../../nn/layers/linear.js';
 import { LayerNorm } from '../../nn/layers/normalization.js';
+import type { MapSize } from '../../nn/expose.js';
 import { Module } from '../../nn/module.js';
-import { perAxis, shapeError, type PerAxis } from '../../ops/index.js';
+import { OptionSet, type OptionsOf } from '../../options.js';
+import { perAxis, shapeError } from '../../ops/index.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { defineMechanism } from '../entry.js';
-import { requireCounts, requireParts } from '../requirements.js';
+import { defineMechanism } from '../mechanism.js';
+import { heightAndWidth } from '../requirements.js';
+
+const size = z.int().positive();
+const dim = size.default(1024).describe('Size of a token.');
+
+const ofAttention = {
+  heads: size.default(16).describe('Number of heads.'),
+  headDim: size.default(64).describe('d, the size of a head, whatever the size of a token is.'),
+};
+
+const ofTransformer = {
+  depth: z
+    .int()
+    // Each layer is built, so a number is a demand on memory: these are more than anybody has trained.
+    .min(0)
+    .max(1000)
+    .default(6)
+    .describe('Number of layers; without any, tokens are handed on.'),
+  ...ofAttention,
+  mlpDim: size.default(2048).describe('Hidden size of the feed-forward parts.'),
+};
+
+const feedForwardOptions = new OptionSet({ dim, hiddenDim: size });
+const attentionOptions = new OptionSet({ dim, ...ofAttention });
+const transformerOptions = new OptionSet(ofTransformer);
+const options = new OptionSet({
+  imageSize: heightAndWidth
+    .default(7)
+    .describe('H and W of the maps, one number if they are equal.'),
+  patchSize: size.default(32).describe('Channels in a patch; divides the channels.'),
+  dim,
+  ...ofTransformer,
+});
+
+/** How the tokens lie in an image, where they do. */
+export interface TokenGrid {
+  /**
+   * Rows and columns of the patches that the tokens are, row by row; tokens in front of them, such as a class
+   * token, are no places. Default: tokens are no places of an image.
+   */
+  readonly grid?: MapSize;
+}
+
+export type MultiHeadAttentionOptions = OptionsOf<typeof ofAttention> & TokenGrid;
+
+export type TransformerOptions = OptionsOf<typeof ofTransformer> & TokenGrid;
+
+export type SimpleVitOptions = OptionsOf<typeof options.shape>;
 
 /** Two linear layers after a LayerNorm: W2 gelu(W1 norm(x)), [B, T, dim] -> same. GELU by erf, not tanh. */
 export class FeedForward extends Module {
@@ -18,7 +68,7 @@ export class FeedForward extends Module {
 
   constructor(dim: number, hiddenDim: number) {
     super();
-    requireCounts('FeedForward', { dim, hiddenDim });
+    feedForwardOptions.complete('FeedForward', { dim, hiddenDim });
     this.norm = new LayerNorm(dim);
     this.expand = new Linear(dim, hiddenDim);
     this.reduce = new Linear(hiddenDim, dim);
@@ -29,14 +79,6 @@ export class FeedForward extends Module {
   }
 }
 
-/** Options of {@link MultiHeadAttention}. */
-export interface MultiHeadAttentionOptions {
-  /** Default 16. */
-  readonly heads?: number;
-  /** d, the size of a head. Default 64, whatever `dim` is. */
-  readonly headDim?: number;
-}
-
 /**
  * Self-attention of tokens. Vaswani et al., NeurIPS 2017, arXiv 1706.03762; with a LayerNorm in front.
  *
@@ -44,7 +86,9 @@ export interface MultiHeadAttentionOptions {
  *   A = softmax(q k^T / sqrt d)        [B, heads, T, T]         over the keys
  *   y = Wo (heads of A v side by side) [B, T, dim]              no bias
  *
- * Exposes `attention`: A.
+ * Exposes `attention`: A. Where the tokens are patches of an image, given by `grid`, it is the attention of
+ * these places, without the rows and columns of tokens in front of them, such as a class token. Other tokens
+ * have no places, and nothing is drawn of them.
  */
 export class MultiHeadAttention extends Module {
   readonly norm: LayerNorm;
@@ -54,12 +98,14 @@ export class MultiHeadAttention extends Module {
   readonly output: Linear;
   private readonly heads: number;
   private readonly headDim: number;
+  private readonly grid: MapSize | undefined;
 
-  constructor(dim: number, { heads = 16, headDim = 64 }: MultiHeadAttentionOptions = {}) {
+  constructor(dim: number, { grid, ...given }: MultiHeadAttentionOptions = {}) {
     super();
-    requireCounts('MultiHeadAttention', { dim, heads, headDim });
+    const { heads, headDim } = attentionOptions.complete('MultiHeadAttention', { dim, ...given });
     this.heads = heads;
     this.headDim = headDim;
+    this.grid = grid;
     this.norm = new LayerNorm(dim);
     this.qkv = new Linear(dim, 3 * heads * headDim, { bias: false });
     this.output = new Linear(heads * headDim, dim, { bias: false });
@@ -76,9 +122,21 @@ export class MultiHeadAttention extends Module {
       .transpose([2, 0, 3, 1, 4]);
     const [query, key, value] = [all.select(0, 0), all.select(0, 1), all.select(0, 2)];
     const scaled = query.matmul(key.swapAxes()).div(Math.sqrt(headDim));
-    const attention = this.expose('attention', scaled.softmax(-1));
+    const attention = scaled.softmax(-1);
+    this.show(attention);
     const attended = attention.matmul(value).transpose([0, 2, 1, 3]);
     return this.output.forward(attended.reshape([batch, tokens, heads * headDim]));
+  }
+
+  private show(attention: Tensor): void {
+    const { grid } = this;
+    if (grid === undefined) {
+      this.expose.other(attention, 'attention');
+      return;
+    }
+    const inFront = attention.dim(-1) - grid.height * grid.width;
+    const ofPatches = inFront > 0 ? attention.slice(2, inFront).slice(3, inFront) : attention;
+    this.expose.attention(ofPatches, { queries: grid, keys: grid });
   }
 }
 
@@ -97,28 +155,17 @@ export class TransformerLayer extends Module {
   }
 }
 
-/** Sizes of a {@link Transformer}. */
-export interface TransformerOptions extends MultiHeadAttentionOptions {
-  /** Number of layers. Default 6. */
-  readonly depth?: number;
-  /** Hidden size of the feed-forward parts. Default 2048. */
-  readonly mlpDim?: number;
-}
-
 /** Layers of attention and feed-forward part, normalised in front of each: [B, T, dim] -> same. */
 export class Transformer extends Module {
   readonly layers: ModuleList<TransformerLayer>;
 
-  constructor(
-    dim: number,
-    { depth = 6, heads = 16, headDim = 64, mlpDim = 2048 }: TransformerOptions = {},
-  ) {
+  constructor(dim: number, { grid, ...given }: TransformerOptions = {}) {
     super();
-    // Without layers it is the identity.
-    if (depth !== 0) requireParts('Transformer', { depth });
+    const { depth, heads, headDim, mlpDim } = transformerOptions.complete('Transformer', given);
+    const head = { heads, headDim, ...(grid && { grid }) };
     this.layers = new ModuleList(
       Array.from({ length: depth }, () => {
-        const attention = new MultiHeadAttention(dim, { heads, headDim });
+        const attention = new MultiHeadAttention(dim, head);
         return new TransformerLayer(attention, new FeedForward(dim, mlpDim));
       }),
     );
@@ -127,16 +174,6 @@ export class Transformer extends Module {
   override forward(x: Tensor): Tensor {
     return [...this.layers].reduce((tokens, layer) => layer.forward(tokens), x);
   }
-}
-
-/** Options of {@link SimpleVit}. */
-export interface SimpleVitOptions extends TransformerOptions {
-  /** H and W of the maps, one number if they are equal. Default 7. */
-  readonly imageSize?: PerAxis;
-  /** Channels in a patch; divides the channels. Default 32. */
-  readonly patchSize?: number;
-  /** Size of a token. Default 1024. */
-  readonly dim?: number;
 }
 
 /**
@@ -150,14 +187,14 @@ export interface SimpleVitOptions extends TransformerOptions {
  * Exposes `transformer.layers.<i>.attention.attention`, [B, heads, C/p, C/p]. Cost with h = heads d:
  * p H W dim + dim weights of the embedding; 4 dim h + 2 dim mlpDim + mlpDim + 5 dim in each layer.
  *
- * This is seed 003's model (which cites Dosovitskiy et al., ICLR 2021, arXiv 2010.11929, for the
+ * When not to use it: to classify images, or in a network's slot; it does not keep the shape of a map.
+ *
+ * This is the model of document 003 (which cites Dosovitskiy et al., ICLR 2021, arXiv 2010.11929, for the
  * Vision Transformer), and not an image classifier: the paper cuts patches of places, adds a
  * sine-cosine code of their position, normalises the result, and has a linear head on the mean token. Here
  * patches are of channels; nothing codes their position, so the result does not depend on the
- * patches' order; and one number per image comes out, which the seed takes for a similarity and
+ * patches' order; and one number per image comes out, which the document takes for a similarity and
  * trains with {@link infoNce}. In place of such a head, use `transformer` on tokens of your own.
- *
- * It does not keep the shape of a map, so it has no place in a network's slot.
  */
 export class SimpleVit extends Module {
   /** p H W -> dim. */
@@ -169,11 +206,11 @@ export class SimpleVit extends Module {
   /** @throws RequestError if patches do not divide the channels, or a size is not a positive integer */
   constructor(
     readonly channels: number,
-    { imageSize = 7, patchSize = 32, dim = 1024, ...sizes }: SimpleVitOptions = {},
+    given: SimpleVitOptions = {},
   ) {
     super();
+    const { imageSize, patchSize, dim, ...sizes } = options.complete('SimpleVit', given);
     const [height = 0, width = 0] = perAxis(imageSize, 2);
-    requireCounts('SimpleVit', { channels, height, width, patchSize, dim });
     if (channels % patchSize !== 0) {
       throw new RequestError(
         `SimpleVit(${channels}) with patchSize ${patchSize}: a patch is a group of channels, so patchSize must divide ${channels}.`,
@@ -202,16 +239,6 @@ export class SimpleVit extends Module {
   }
 }
 
-const defaults: Required<SimpleVitOptions> = {
-  imageSize: 7,
-  patchSize: 32,
-  dim: 1024,
-  depth: 6,
-  heads: 16,
-  headDim: 64,
-  mlpDim: 2048,
-};
-
 export const simpleVit = defineMechanism({
   id: 'simple-vit',
   title: 'SimpleViT over channel patches',
@@ -220,8 +247,7 @@ export const simpleVit = defineMechanism({
   paper: 'Beyer, Zhai and Kolesnikov, 2022',
   year: 2022,
   arxiv: '2205.01580',
-  options: defaults,
-  // The registry takes one number, for both sides: maps of other forms are for the class itself.
-  optionsFor: (height) => ({ imageSize: height }),
-  create: (channels, options) => new SimpleVit(channels, options),
+  options: options.shape,
+  optionsFor: (height, width) => ({ imageSize: height === width ? height : [height, width] }),
+  create: (channels, given) => new SimpleVit(channels, given),
 });

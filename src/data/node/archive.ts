@@ -7,8 +7,8 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { Parser, type ReadEntry } from 'tar';
-import xz from 'xz-decompress';
+import type { Parser, ReadEntry } from 'tar';
+import { loadForNode } from '../../packages.node.js';
 import { FileError } from '../../errors.js';
 import { fileKind, KIND_BYTES } from '../../formats/file-kind.js';
 import { asFileError } from '../../formats/node/files.js';
@@ -25,7 +25,10 @@ const UNPACKERS: Readonly<Record<string, (path: string) => AsyncIterable<Uint8Ar
   // Either stream's failure is the last one's.
   'a gzip archive': (path) =>
     pipeline(createReadStream(path), createGunzip(), () => undefined) as AsyncIterable<Uint8Array>,
-  'an xz archive': (path) => new xz.XzReadableStream(webStream(path)),
+  'an xz archive': async function* (path) {
+    const { default: xz } = await loadForNode(() => import('xz-decompress'));
+    yield* new xz.XzReadableStream(webStream(path));
+  },
 };
 
 /** A file's bytes as the kind of stream that browsers have too. */
@@ -59,7 +62,8 @@ export async function readMembers(
 ): Promise<Map<string, Uint8Array>> {
   const unpack = UNPACKERS[await kindOfArchive(archive)];
   if (unpack === undefined) throw await notAnArchive(archive);
-  const members = new Members(archive, wanted);
+  const { Parser } = await loadForNode(() => import('tar'));
+  const members = new Members(archive, wanted, Parser);
   try {
     let unpacked = 0;
     // The first block, which tells whether this is a tar archive, may come in pieces.
@@ -103,9 +107,10 @@ class Members {
   constructor(
     readonly archive: string,
     readonly wanted: ReadonlySet<string>,
+    Tar: typeof Parser,
   ) {
     // Told to look for no compression of its own: what is within was counted already.
-    this.#parser = new Parser({
+    this.#parser = new Tar({
       strict: true,
       brotli: false,
       zstd: false,

@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { FileError, FoveaError, RequestError } from '../../errors.js';
 import { CIFAR100, type CifarSpec } from '../cifar.js';
 import { downloadCifar, downloadDataset, type DownloadProgress } from './download.js';
-import { loadCifar } from './load.js';
+import { loadCifar } from './load-cifar.js';
 
 const FOLDER = 'cifar-100-binary';
 const ARCHIVE = `${FOLDER}.tar.gz`;

@@ -5,4 +5,16 @@ export {
   type DownloadProgress,
   type DownloadResult,
 } from './download.js';
-export { loadDataset, type LoadOptions } from './load.js';
+export type { FileOptions, ScanProgress } from './file-options.js';
+export { imageFolder } from './image-folder.js';
+export { imageList, type ListOptions } from './image-list.js';
+export { loadCifar, type CifarOptions } from './load-cifar.js';
+export { picturesDataset, type PicturesOptions } from './pictures-dataset.js';
+export {
+  datasets,
+  defineDataset,
+  loadData,
+  type DataOptions,
+  type DatasetDefinition,
+} from './registry.js';
+export { segmentationFolder, type SegmentationOptions } from './segmentation-folder.js';

@@ -2,17 +2,23 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { datasetInfo } from '../../data/catalog.js';
 import { FileError, FoveaError, RequestError } from '../../errors.js';
 import { cost } from '../../inspect/cost.js';
 import { checkTraining } from '../../training/check.js';
 import type { EpochMetrics } from '../../training/metrics.js';
 import { lockFolder, type FolderLock } from '../../training/node/lock.js';
 import { refuseOccupied } from '../../training/node/occupied.js';
-import { RunFolder, type Summary } from '../../training/node/run-folder.js';
-import { buildModel, loadData, type RunStart } from '../../training/node/run.js';
-import { makeRecipe, optimizerOf, type Recipe } from '../../training/recipe.js';
-import { Interrupted, type StepProgress } from '../../training/train.js';
+import { bestFigure, RunFolder } from '../../training/node/run-folder.js';
+import {
+  dataOf,
+  fitOptionsOf,
+  importModules,
+  modelOf,
+  taskOf,
+} from '../../training/node/from-recipe.js';
+import type { RunStart } from '../../training/node/run.js';
+import { Interrupted, type StepProgress } from '../../training/fit.js';
+import { makeRecipe, type Recipe } from '../../training/recipe.js';
 import {
   makeFolder,
   readJsonFile,
@@ -20,11 +26,14 @@ import {
   writeJsonFile,
 } from '../../formats/node/files.js';
 import { trainInProcess } from './train-in-process.js';
+import { runSummarySchema, summaryFigure } from '../results.js';
 import {
+  AXES,
   differences,
   makeSettings,
   parseVariants,
   plannedRuns,
+  type Axis,
   type CompareSettings,
   type PlannedRun,
   type SharedRecipeInput,
@@ -33,6 +42,9 @@ import {
 
 /** What a person asked for; what is missing is taken from the folder or, in a new one, from the defaults. */
 export interface CompareRequest {
+  /** Which part of the network is compared. Default 'attention'. */
+  readonly axis?: Axis;
+  /** Of that part. Default a few of them. */
   readonly variants?: readonly Variant[];
   readonly seeds?: readonly number[];
   readonly recipe: SharedRecipeInput;
@@ -61,7 +73,8 @@ export interface RunState {
   readonly state: 'waiting' | 'running' | 'stopped' | 'failed' | 'done';
   /** Why it failed. */
   readonly message?: string;
-  readonly best_top1?: number;
+  /** The best value of the task's figure. */
+  readonly best?: number;
 }
 
 const SETTINGS = 'compare.json';
@@ -188,7 +201,7 @@ export class Comparison {
       },
       signal,
     );
-    if (outcome.kind === 'done') return { state: 'done', best_top1: outcome.summary.best_top1 };
+    if (outcome.kind === 'done') return { state: 'done', best: bestFigure(outcome.summary) };
     if (outcome.kind === 'stopped') return { state: 'stopped' };
     return { state: 'failed', message: outcome.message };
   }
@@ -201,15 +214,23 @@ export class Comparison {
     // Where the data lie may differ; a run of an older version does not say its threads.
     const { threads = run.recipe.threads } = recipe;
     const same = (one: Recipe): string =>
-      JSON.stringify(makeRecipe({ ...one, data: undefined, threads: one.threads ?? threads }));
+      JSON.stringify(
+        makeRecipe({
+          ...one,
+          data: undefined,
+          info: undefined,
+          threads: one.threads ?? threads,
+        }),
+      );
     if (same(recipe) !== same(run.recipe)) {
       throw new RequestError(
         `The run in ${folder} has other settings than the comparison asks of it. Move it away, and it is done anew.`,
       );
     }
     if (!this.isDone(run)) return { state: 'stopped' };
-    const summary = (await readJsonFile(join(folder, 'summary.json'))) as Summary;
-    return { state: 'done', best_top1: summary.best_top1 };
+    // Of an older version too, which had one task only and did not say its figure.
+    const summary = runSummarySchema.parse(await readJsonFile(join(folder, 'summary.json')));
+    return { state: 'done', best: summaryFigure(summary, `best_${summary.primary.name}`) };
   }
 
   private async record(run: PlannedRun, state: RunState): Promise<void> {
@@ -220,7 +241,7 @@ export class Comparison {
   private async writeLedger(): Promise<void> {
     const runs = this.plan.map(({ name, variant, seed }) => ({
       name,
-      attention: variant.label,
+      label: variant.label,
       seed,
       ...this.states.get(name),
     }));
@@ -231,13 +252,21 @@ export class Comparison {
   private async check(): Promise<void> {
     const [first] = this.plan;
     if (first === undefined) return;
-    const data = await loadData(first.recipe);
+    await importModules(first.recipe.imports);
+    const data = await dataOf(first.recipe);
     const { channels, height, width } = data.train;
+    const { axis } = this.settings;
+    if (axis !== 'attention' && taskOf(first.recipe).network !== 'segmentation') {
+      throw new RequestError(
+        `The ${axis} is a part of networks for segmentation, and the task '${first.recipe.task}' wants another kind of network. Add --task segmentation.`,
+      );
+    }
     for (const { recipe, variant } of this.plan.filter(({ seed }) => seed === first.seed)) {
-      const model = buildModel(recipe, datasetInfo(recipe.dataset).classes);
+      const task = taskOf(recipe);
+      const model = modelOf(recipe, task, data.train);
       cost(model, [channels, height, width]);
       try {
-        checkTraining(model, data, { ...recipe, optimizer: optimizerOf(recipe) });
+        checkTraining(model, data, fitOptionsOf(recipe, task));
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         throw new RequestError(`${variant.label}: ${error.message}`, { cause: error });
@@ -286,11 +315,14 @@ export function jobsAtATime(
  */
 async function plannedSettings(
   path: string,
-  { variants, seeds, recipe }: CompareRequest,
+  { axis: asked, variants, seeds, recipe }: CompareRequest,
 ): Promise<{ isNew: boolean; toWrite: boolean; settings: CompareSettings }> {
   const there = await readSettings(path);
+  const axis = asked ?? there?.axis ?? 'attention';
+  const known = there?.axis === axis ? there.variants : undefined;
   const whole = makeSettings({
-    variants: variants ?? there?.variants ?? parseVariants('none,se,eca,cbam'),
+    axis,
+    variants: variants ?? known ?? parseVariants(AXES[axis].defaults, axis),
     seeds: seeds ?? there?.seeds ?? [1, 2, 3],
     recipe: { ...there?.recipe, ...recipe },
   });

@@ -1,9 +1,11 @@
 /** What follows the runs of a comparison: looking into every network, timing them, and the report. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { datasetInfo } from '../../data/catalog.js';
+import { FileError, RequestError } from '../../errors.js';
 import { createRuntime } from '../../runtime/node/create.js';
-import { Interrupted } from '../../training/train.js';
+import { Interrupted } from '../../training/fit.js';
+import { RunFolder } from '../../training/node/run-folder.js';
+import { listed } from '../report/format.js';
 import type { PlannedRun } from '../settings.js';
 import type { Comparison } from './comparison.js';
 import { explainRun } from '../../explain/node/explain.js';
@@ -19,18 +21,27 @@ export interface ConcludeOptions {
   readonly onStage?: (stage: PlannedRun | 'latency', done: number, total: number) => void;
 }
 
+/** The report, and what could not be had for it, a sentence each. */
+export interface Conclusion extends WrittenReport {
+  readonly notes: readonly string[];
+}
+
 /** So many images, the same for every run, so that their pictures stand side by side. */
 const IMAGES = 6;
 
+/** Validation images that localisation is scored on, where the data set knows its objects. */
+const SCORED = 200;
+
 /**
  * Brings a comparison to its end: an explanation in the folder of every run that is done and has
- * none, the latency of every mechanism, and the report. What is there already is not done again.
+ * none, the latency of every network, and the report. What is there already is not done again. A network
+ * that cannot be looked into, as one of a task of one's own, is left out with a note.
  * @throws Interrupted when the signal asked for it
  */
 export async function conclude(
   comparison: Comparison,
   { signal, data, onStage }: ConcludeOptions = {},
-): Promise<WrittenReport> {
+): Promise<Conclusion> {
   const stop = (): void => {
     if (signal?.aborted) {
       throw new Interrupted(
@@ -39,11 +50,21 @@ export async function conclude(
     }
   };
   const { plan, path, settings } = comparison;
+  const missing = new Map<string, string[]>();
+  const whereItCan = async <T>(what: string, body: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await body();
+    } catch (error) {
+      if (!(error instanceof RequestError) || error instanceof FileError) throw error;
+      missing.set(error.message, [...(missing.get(error.message) ?? []), what]);
+      return undefined;
+    }
+  };
   const done = plan.filter((run) => comparison.isDone(run));
   const explanationOf = (run: PlannedRun): string =>
     join(comparison.folderOf(run), 'explanation', 'index.json');
   const unseen = done.filter((run) => !existsSync(explanationOf(run)));
-  const { device, threads, dataset, limitVal = IMAGES } = settings.recipe;
+  const { device, threads } = settings.recipe;
 
   if (unseen.length > 0) {
     const runtime = await createRuntime(device, { ...(threads !== undefined && { threads }) });
@@ -51,11 +72,16 @@ export async function conclude(
       for (const [i, run] of unseen.entries()) {
         stop();
         onStage?.(run, i, unseen.length);
-        await explainRun(comparison.folderOf(run), {
-          images: Array.from({ length: Math.min(IMAGES, limitVal) }, (_, i) => i),
-          runtime,
-          ...(data !== undefined && { data }),
-        });
+        const { recipe } = await RunFolder.open(comparison.folderOf(run));
+        const knowsObjects = recipe.info?.pixelClasses !== undefined;
+        await whereItCan(`what ${run.name} looks at`, () =>
+          explainRun(comparison.folderOf(run), {
+            count: IMAGES,
+            runtime,
+            ...(knowsObjects && { localise: SCORED }),
+            ...(data !== undefined && { data }),
+          }),
+        );
       }
     } finally {
       await runtime.close();
@@ -64,9 +90,19 @@ export async function conclude(
   if (!existsSync(join(path, LATENCY))) {
     stop();
     onStage?.('latency', 0, 1);
-    const { channels, height, width } = datasetInfo(dataset);
     const oneOfEach = plan.filter(({ seed }) => seed === plan[0]?.seed);
-    await writeLatency(path, await measureLatency(oneOfEach, [channels, height, width]));
+    const info = done[0] && (await RunFolder.open(comparison.folderOf(done[0]))).recipe.info;
+    const networks = oneOfEach.map(({ variant: { label }, recipe }) => ({
+      label,
+      recipe: { ...recipe, ...(data !== undefined && { data }), ...(info && { info }) },
+    }));
+    const latency = await whereItCan('how long a forward pass takes', () =>
+      measureLatency(networks),
+    );
+    if (latency) await writeLatency(path, latency);
   }
-  return writeReport(path);
+  const notes = [...missing].map(
+    ([reason, what]) => `The report does not show ${listed(what)}. ${reason}`,
+  );
+  return { ...(await writeReport(path)), notes };
 }

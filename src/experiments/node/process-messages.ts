@@ -3,7 +3,7 @@ import type { EpochMetrics } from '../../training/metrics.js';
 import type { Summary } from '../../training/node/run-folder.js';
 import type { RunStart } from '../../training/node/run.js';
 import type { Recipe } from '../../training/recipe.js';
-import type { StepProgress } from '../../training/train.js';
+import type { StepProgress } from '../../training/fit.js';
 
 /** To a run's process. */
 export type Order =

@@ -6,15 +6,17 @@ import { FileError } from '../../errors.js';
 import { parseJson, readFileChecked, readJsonFile } from '../../formats/node/files.js';
 import { explanationSchema } from '../../explain/explanation.js';
 import {
-  epochMetricsSchema,
+  evaluationSchema,
   latencySchema,
   ledgerSchema,
+  runConfigSchema,
   runSummarySchema,
   type Results,
   type RunResults,
   type RunStateName,
 } from '../results.js';
 import type { PlannedRun } from '../settings.js';
+import { epochMetricsSchema } from '../../training/metrics.js';
 import { Comparison } from './comparison.js';
 import { checkInside } from '../../explain/node/inside.js';
 
@@ -59,15 +61,18 @@ async function readRun(
 ): Promise<RunResults> {
   const folder = `runs/${name}`;
   const summary = await readJson(path, `${folder}/summary.json`, runSummarySchema);
+  const config = await readJson(path, `${folder}/config.json`, runConfigSchema);
   const noted = ledger.find((entry) => entry.name === name);
   return {
     name,
     seed,
     folder,
-    state: stateOf(summary !== null, existsSync(join(path, folder, 'config.json')), noted?.state),
+    state: stateOf(summary !== null, config !== null, noted?.state),
     message: summary === null ? (noted?.message ?? null) : null,
+    info: config?.info ?? null,
     metrics: await readLines(path, `${folder}/metrics.jsonl`, epochMetricsSchema),
     summary,
+    evaluation: summary && (await readJson(path, `${folder}/evaluation.json`, evaluationSchema)),
     explanation: await readJson(path, `${folder}/explanation/index.json`, explanationSchema),
   };
 }

@@ -46,6 +46,29 @@ describe('a report written from a folder', () => {
     );
   });
 
+  test('carries masks with it, and the figures of the classes', async () => {
+    await writeSyntheticComparison(folder, {
+      axis: 'head',
+      variants: 'plain,danet-head',
+      figure: { name: 'miou', title: 'mean IoU', unit: '%', better: 'higher' },
+      seeds: 2,
+      epochs: 1,
+      images: 1,
+      masks: true,
+      classes: ['background', 'circle'],
+    });
+    const { report, page } = await writeReport(folder);
+    expect(report.classes).toEqual(['background', 'circle']);
+    expect(report.mechanisms[1]?.classes?.sources).toEqual([
+      'runs/danet-head-seed1/evaluation.json',
+      'runs/danet-head-seed2/evaluation.json',
+    ]);
+    const mask = await readFile(
+      join(folder, 'runs/danet-head-seed1/explanation/mask-predicted-0.png'),
+    );
+    expect(await readFile(page, 'utf8')).toContain(mask.toString('base64'));
+  });
+
   test('is written anew, byte for byte the same', async () => {
     await writeSyntheticComparison(folder, { epochs: 2 });
     await writeReport(folder);
@@ -66,9 +89,20 @@ describe('a report written from a folder', () => {
   });
 });
 
+/** A summary whose figure is not there. */
+const SUMMARY_WITHOUT_BEST = JSON.stringify({
+  best_top1: 'high',
+  mean_best5_top1: 50,
+  last_top1: null,
+  params: 1,
+  macs: 1,
+  epochs: 1,
+  versions: {},
+});
+
 describe('reading a folder', () => {
   test('takes the run folders for the truth, and the ledger only for why a run failed', async () => {
-    await writeSyntheticComparison(folder, { attention: 'none,se', seeds: 2, done: 2 });
+    await writeSyntheticComparison(folder, { variants: 'none,se', seeds: 2, done: 2 });
     const ledger = ['none-seed1', 'se-seed1', 'none-seed2', 'se-seed2'].map((name) => ({
       name,
       state: 'failed',
@@ -93,7 +127,9 @@ describe('reading a folder', () => {
 
   test.each([
     ['runs/se-seed1/summary.json', '{"best_top1": 50', 'is not valid JSON'],
-    ['runs/se-seed1/summary.json', '{"best_top1": 150}', 'best_top1'],
+    ['runs/se-seed1/summary.json', '{"best_top1": 50}', 'params'],
+    ['runs/se-seed1/summary.json', SUMMARY_WITHOUT_BEST, 'best_top1: expected a number'],
+    ['runs/se-seed1/evaluation.json', '{"classes": ["a"]}', 'per_class'],
     ['runs/none-seed1/metrics.jsonl', '{"epoch":1}\n', 'metrics.jsonl, line 1, is not as expected'],
     ['latency.json', '[]', 'latency.json'],
     ['ledger.json', `{"runs": [${'1,'.repeat(99)}1]}`, /^.{1,400}; and 97 more\.$/],
@@ -127,6 +163,8 @@ describe('a folder that came from elsewhere', () => {
     'runs/none-seed1/explanation/index.json',
     'runs/none-seed1/summary.json',
     'runs/none-seed1/metrics.jsonl',
+    'runs/none-seed1/evaluation.json',
+    'runs/none-seed1/config.json',
     'latency.json',
     'compare.json',
   ])('may not lead out of itself by a link: %s', async (name) => {

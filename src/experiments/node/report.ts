@@ -5,7 +5,8 @@ import { readFileChecked, writeFileAtomic, writeJsonFile } from '../../formats/n
 import { reportCsv } from '../report/csv.js';
 import { reportData, type ReportData } from '../report/data.js';
 import { reportMarkdown } from '../report/markdown.js';
-import { reportPage } from '../report/page.js';
+import { shownPictures } from '../report/pictures.js';
+import { loadForNode } from '../../packages.node.js';
 import { checkInside } from '../../explain/node/inside.js';
 import { readResults } from './read-results.js';
 
@@ -25,6 +26,7 @@ export interface WrittenReport {
  */
 export async function writeReport(path: string): Promise<WrittenReport> {
   const report = reportData(await readResults(path));
+  const { reportPage } = await loadForNode(() => import('../report/page.js'));
   const page = join(path, 'report.html');
   const markdown = join(path, 'report.md');
   for (const name of ['report.html', 'report.json', 'report.csv', 'report.md']) {
@@ -40,14 +42,9 @@ export async function writeReport(path: string): Promise<WrittenReport> {
 
 /** The pictures that the page shows, as data URIs; one that is missing is left out. */
 async function readPictures(path: string, report: ReportData): Promise<Map<string, string>> {
-  const shown = report.mechanisms.flatMap(({ maps }) =>
-    maps === null
-      ? []
-      : [...maps.images.map(({ file }) => file), ...maps.rows.flatMap(({ files }) => files)],
-  );
   const pictures = new Map<string, string>();
-  for (const file of new Set(shown)) {
-    if (file === null || !existsSync(join(path, file))) continue;
+  for (const file of shownPictures(report)) {
+    if (!existsSync(join(path, file))) continue;
     await checkInside(path, join(path, file));
     const bytes = await readFileChecked(join(path, file));
     pictures.set(file, `data:image/png;base64,${Buffer.from(bytes).toString('base64')}`);

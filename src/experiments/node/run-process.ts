@@ -4,7 +4,7 @@
  */
 import { FoveaError } from '../../errors.js';
 import { runTraining, type RunOptions } from '../../training/node/run.js';
-import { Interrupted } from '../../training/train.js';
+import { Interrupted } from '../../training/fit.js';
 import type { Order, Report } from './process-messages.js';
 
 const controller = new AbortController();

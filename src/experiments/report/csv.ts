@@ -1,19 +1,18 @@
 /** report.csv: a line for every value, with the file that it comes from. */
-import { MEASURES, type MechanismReport, type ReportData } from './data.js';
-
-type Cell = string | number | null;
-
-const HEAD = ['attention', 'quantity', 'seed', 'epoch', 'value', 'source'] as const;
+import { csvLine, type Cell } from '../../csv-line.js';
+import { measuresOf } from '../measures.js';
+import { judgedFigure, type MechanismReport, type ReportData } from './data.js';
 
 /** RFC 4180; a value over several seeds has no seed, a missing one is empty. */
-export function reportCsv({ mechanisms, runs }: ReportData): string {
+export function reportCsv(report: ReportData): string {
+  const { mechanisms, runs, settings } = report;
   const rows: Cell[][] = [
-    [...HEAD],
-    ...mechanisms.flatMap(mechanismRows),
-    ...runs.flatMap(({ attention, seed, folder, metrics }) =>
+    [settings.axis, 'quantity', 'seed', 'epoch', 'value', 'source'],
+    ...mechanisms.flatMap((mechanism) => mechanismRows(mechanism, report)),
+    ...runs.flatMap(({ label, seed, folder, metrics }) =>
       metrics.flatMap(({ epoch, ...line }) =>
         Object.entries(line).map(([quantity, value]): Cell[] => [
-          attention,
+          label,
           quantity,
           seed,
           epoch,
@@ -23,18 +22,14 @@ export function reportCsv({ mechanisms, runs }: ReportData): string {
       ),
     ),
   ];
-  return rows.map((row) => `${row.map(cellText).join(',')}\r\n`).join('');
+  return rows.map((row) => `${csvLine(row)}\r\n`).join('');
 }
 
-function mechanismRows({
-  label,
-  params,
-  macs,
-  latency,
-  speed,
-  accuracy,
-  localisation,
-}: MechanismReport): Cell[][] {
+function mechanismRows(
+  mechanism: MechanismReport,
+  { figure, classes: names }: ReportData,
+): Cell[][] {
+  const { label, params, macs, latency, speed, classes, localisation } = mechanism;
   const over = (quantity: string, value: Cell, source: string): Cell[] => [
     label,
     quantity,
@@ -58,8 +53,8 @@ function mechanismRows({
     ...single('macs', macs),
     ...single('latency_ms', latency),
     ...each('training_images_per_second', speed.values),
-    ...MEASURES.flatMap((measure) => {
-      const { values, mean, sd, difference } = accuracy[measure];
+    ...measuresOf(figure).flatMap((measure) => {
+      const { values, mean, sd, difference } = judgedFigure(mechanism, measure);
       return [
         ...each(measure, values),
         over(`${measure}.mean`, mean, statistics),
@@ -76,19 +71,21 @@ function mechanismRows({
           : []),
       ];
     }),
+    ...Object.entries(classes?.figures ?? {}).flatMap(([name, figures]) =>
+      figures.flatMap(({ values }, k) =>
+        values.map((value, i): Cell[] => [
+          label,
+          `${name} ${names[k] ?? k}`,
+          classes?.seeds[i] ?? null,
+          null,
+          value,
+          classes?.sources[i] ?? null,
+        ]),
+      ),
+    ),
     ...localisation.flatMap(({ module, name, kind, pointing, energy }) => {
       const map = kind === 'grad-cam' ? kind : `${module}.${name}`;
       return [...each(`pointing ${map}`, pointing.values), ...each(`energy ${map}`, energy.values)];
     }),
   ];
-}
-
-/**
- * Text that a spreadsheet would take for a formula gets an apostrophe before it and quotes around it, as OWASP
- * advises against CSV injection. Numbers stay numbers, negative ones too.
- */
-function cellText(cell: Cell): string {
-  const formula = typeof cell === 'string' && /^[=+\-@\t\r\n＝＋－＠]/.test(cell);
-  const text = cell === null ? '' : `${formula ? "'" : ''}${cell}`;
-  return formula || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -14,14 +14,18 @@ export interface CurvePoint {
   readonly epoch: number;
   /** Runs that have come so far. */
   readonly runs: number;
-  readonly train_top1: Band;
-  readonly val_top1: Band;
-  readonly train_loss: Band;
-  readonly val_loss: Band;
+  /** The figure that the task is judged by, and the loss; null where they are not measured. */
+  readonly train: Band | null;
+  readonly val: Band | null;
+  readonly train_loss: Band | null;
+  readonly val_loss: Band | null;
 }
 
-/** Mean and range of every epoch that all begun runs have reached, so that no curve bends where a run ends. */
-export function learningCurve(runs: readonly RunResults[]): CurvePoint[] {
+/**
+ * Mean and range of every epoch that all begun runs have reached, so that no curve bends where a run ends.
+ * @param figure that the task is judged by: 'top1'
+ */
+export function learningCurve(runs: readonly RunResults[], figure: string): CurvePoint[] {
   const begun = runs.map(({ metrics }) => metrics).filter((metrics) => metrics.length > 0);
   if (begun.length === 0) return [];
   const epochs = Math.min(...begun.map((metrics) => metrics.length));
@@ -30,19 +34,17 @@ export function learningCurve(runs: readonly RunResults[]): CurvePoint[] {
     return {
       epoch: i + 1,
       runs: lines.length,
-      train_top1: band(lines, 'train_top1'),
-      val_top1: band(lines, 'val_top1'),
+      train: band(lines, `train_${figure}`),
+      val: band(lines, `val_${figure}`),
       train_loss: band(lines, 'train_loss'),
       val_loss: band(lines, 'val_loss'),
     };
   });
 }
 
-function band(
-  lines: readonly EpochMetrics[],
-  name: 'train_top1' | 'val_top1' | 'train_loss' | 'val_loss',
-): Band {
-  const values = lines.map((line) => line[name]);
+function band(lines: readonly EpochMetrics[], name: string): Band | null {
+  const values = lines.map((line) => line[name] ?? NaN);
+  if (values.some(Number.isNaN)) return null;
   return {
     mean: values.reduce((total, value) => total + value, 0) / values.length,
     min: Math.min(...values),

@@ -1,13 +1,19 @@
 /**
  * The report as data: what report.json holds, and the only source of every number that report.html,
  * report.csv and report.md show. Beside each figure stands the file it comes from, relative to the
- * comparison's folder. All accuracies are in percent, differences in percentage points.
+ * comparison's folder. Figures are in the unit of the task's own (`figure`), differences in the same.
  */
-import { attention } from '../../attention/registry.js';
-import { datasetInfo } from '../../data/catalog.js';
 import type { EpochMetrics } from '../../training/metrics.js';
-import type { Results, RunResults, RunStateName, VariantResults } from '../results.js';
-import { BASELINE, type CompareSettings } from '../settings.js';
+import type { Primary } from '../../tasks/task.js';
+import { expectedFigure, measuresOf, type Measure } from '../measures.js';
+import {
+  summaryFigure,
+  type Results,
+  type RunResults,
+  type RunStateName,
+  type VariantResults,
+} from '../results.js';
+import { AXES, type CompareSettings } from '../settings.js';
 import {
   judge,
   LEVEL,
@@ -17,24 +23,21 @@ import {
   type SeedValue,
   type Spread,
 } from '../statistics.js';
+import { classReports, classNames, type ClassReport } from './classes.js';
 import { commandOf } from './command.js';
 import { learningCurve, type CurvePoint } from './curves.js';
 import { median } from './quantiles.js';
+import { datasetOf, describeVariant, type DatasetReport } from './titles.js';
 import {
   gatesOf,
   localisationOf,
   mapsOf,
+  masksOf,
   type GateLayers,
   type ScoredMap,
   type ShownMaps,
+  type ShownMasks,
 } from './seeing.js';
-
-/** The three figures of a run's accuracy; the first is the one that the report leads with. */
-export const MEASURES = ['mean_best5_top1', 'best_top1', 'last_top1'] as const;
-export type Measure = (typeof MEASURES)[number];
-
-/** The seeds' documents report the mean of the best five epochs; a single best epoch is luckier. */
-export const PRIMARY: Measure = 'mean_best5_top1';
 
 /** One run's value and the file that it is in. */
 export interface SourcedValue extends SeedValue {
@@ -46,8 +49,8 @@ export interface Figure extends Spread {
   readonly values: readonly SourcedValue[];
 }
 
-/** A figure of accuracy, and how it compares with the baseline's; null for the baseline itself. */
-export interface AccuracyFigure extends Figure {
+/** A measure of the task's figure, and how it compares with the baseline's; null for the baseline itself. */
+export interface JudgedFigure extends Figure {
   readonly difference: JudgedDifference | null;
 }
 
@@ -56,10 +59,11 @@ export interface Sourced {
   readonly source: string;
 }
 
-/** One mechanism's part of the report. */
+/** One variant's part of the report. */
 export interface MechanismReport {
   readonly label: string;
-  readonly title: string;
+  /** Its name in full; null of one that Fovea does not have itself. */
+  readonly title: string | null;
   readonly paper: string | null;
   readonly arxiv: string | null;
   readonly baseline: boolean;
@@ -70,17 +74,23 @@ export interface MechanismReport {
   readonly latency: (Sourced & { readonly batch: number; readonly repeats: number }) | null;
   /** Images a second in training: of each run, the median over its epochs. */
   readonly speed: Figure;
-  readonly accuracy: Readonly<Record<Measure, AccuracyFigure>>;
+  /** Of every measure of the task's figure. */
+  readonly accuracy: Readonly<Record<Measure, JudgedFigure>>;
+  /** What the kept weights come to for each class; null where no run has written that down. */
+  readonly classes: ClassReport | null;
   readonly curve: readonly CurvePoint[];
   readonly gates: readonly GateLayers[];
   readonly localisation: readonly ScoredMap[];
   readonly maps: ShownMaps | null;
+  readonly masks: ShownMasks | null;
 }
 
 /** How one run stands, and its epochs as they are in metrics.jsonl. */
 export interface RunReport {
   readonly name: string;
-  readonly attention: string;
+  readonly label: string;
+  /** The label once more, in a comparison of attention: as the first reports have it. */
+  readonly attention?: string;
   readonly seed: number;
   readonly state: RunStateName;
   readonly message: string | null;
@@ -101,16 +111,15 @@ export interface ReportData {
   readonly planned: number;
   readonly command: string;
   readonly settings: CompareSettings;
-  readonly dataset: {
-    readonly title: string;
-    readonly train: number;
-    readonly val: number;
-    readonly source: string;
-  };
+  readonly dataset: DatasetReport;
   /** Level of all intervals. */
   readonly level: number;
+  /** The figure that the task is judged by. */
+  readonly figure: Primary;
   readonly primary: Measure;
   readonly baseline: string | null;
+  /** Names of what the task tells apart; none where no run has written them down. */
+  readonly classes: readonly string[];
   readonly mechanisms: readonly MechanismReport[];
   /** Half of the widest interval of a difference: smaller ones cannot be told from chance. */
   readonly resolution: number | null;
@@ -120,13 +129,19 @@ export interface ReportData {
 
 /** Works out the report of a comparison, finished or not. Statistics are over the runs that are done. */
 export function reportData({ settings, variants }: Results): ReportData {
-  const runs = variants.flatMap(({ variant, runs: own }) =>
-    own.map((run) => ({ run, attention: variant.label })),
+  const { axis, recipe } = settings;
+  const runs = variants.flatMap(({ variant: { label }, runs: own }) =>
+    own.map((run) => ({ run, label })),
   );
-  const done = runs.filter(({ run }) => run.state === 'done').length;
-  const baseline = variants.find(({ variant }) => variant.label === BASELINE) ?? null;
-  const accuracy = accuracyOf(variants, baseline);
-  const info = datasetInfo(settings.recipe.dataset);
+  const all = runs.map(({ run }) => run);
+  const done = all.filter(({ state }) => state === 'done').length;
+  const baseline = variants.find(({ variant }) => variant.label === AXES[axis].baseline) ?? null;
+  const figure = all.flatMap(({ summary }) => summary?.primary ?? [])[0] ?? expectedFigure(recipe);
+  const measures = measuresOf(figure);
+  const judged = measures.map(
+    (measure) => [measure, judgedFigures(variants, baseline, measure, figure)] as const,
+  );
+  const classes = classReports(variants, baseline);
   return {
     format: 'fovea-comparison-report-1',
     complete: done === runs.length,
@@ -134,66 +149,70 @@ export function reportData({ settings, variants }: Results): ReportData {
     planned: runs.length,
     command: commandOf(settings),
     settings,
-    dataset: {
-      title: info.title,
-      train: settings.recipe.limitTrain ?? info.train,
-      val: settings.recipe.limitVal ?? info.val,
-      source: info.source,
-    },
+    dataset: datasetOf(recipe, all),
     level: LEVEL,
-    primary: PRIMARY,
+    figure,
+    primary: measures[0],
     baseline: baseline?.variant.label ?? null,
-    mechanisms: variants.map((one, place) =>
-      mechanismReport(one, one === baseline, {
-        mean_best5_top1: at(accuracy.mean_best5_top1, place),
-        best_top1: at(accuracy.best_top1, place),
-        last_top1: at(accuracy.last_top1, place),
-      }),
-    ),
-    resolution: resolutionOf(accuracy[PRIMARY]),
-    environments: environmentsOf(runs.map(({ run }) => run)),
-    runs: runs.map(
-      ({ run: { name, seed, state, message, folder, metrics }, attention: label }) => ({
-        name,
-        attention: label,
-        seed,
-        state,
-        message,
-        folder,
-        metrics,
-      }),
-    ),
+    classes: classNames(variants),
+    mechanisms: variants.map((one, place) => ({
+      ...mechanismReport(one, figure),
+      baseline: one === baseline,
+      accuracy: Object.fromEntries(
+        judged.map(([measure, figures]) => [measure, at(figures, place)]),
+      ),
+      classes: at(classes, place),
+    })),
+    resolution: resolutionOf(judged[0]?.[1] ?? []),
+    environments: environmentsOf(all),
+    runs: runs.map(({ run: { name, seed, state, message, folder, metrics }, label }) => ({
+      name,
+      label,
+      ...(axis === 'attention' && { attention: label }),
+      seed,
+      state,
+      message,
+      folder,
+      metrics,
+    })),
   };
 }
 
-/** Every measure for every mechanism: the tests of one measure are adjusted together. */
-function accuracyOf(
+/** A variant's figure in one measure. */
+export function judgedFigure({ label, accuracy }: MechanismReport, measure: Measure): JudgedFigure {
+  const found = accuracy[measure];
+  if (found === undefined) throw new RangeError(`There is no ${measure} of ${label}.`);
+  return found;
+}
+
+/** One measure of every variant: its tests are adjusted together. */
+function judgedFigures(
   variants: readonly VariantResults[],
   baseline: VariantResults | null,
-): Record<Measure, AccuracyFigure[]> {
-  const figures = (measure: Measure): AccuracyFigure[] => {
-    const values = variants.map(({ runs }) => valuesOf(runs, measure));
-    const others = variants.flatMap((one, place) =>
-      baseline === null || one === baseline ? [] : [place],
-    );
-    const reference = baseline === null ? [] : at(values, variants.indexOf(baseline));
-    const judged = judge(others.map((place) => pairedDifference(at(values, place), reference)));
-    return values.map((own, place) => ({
-      ...figureOf(own),
-      difference: judged[others.indexOf(place)] ?? null,
-    }));
-  };
-  return {
-    mean_best5_top1: figures('mean_best5_top1'),
-    best_top1: figures('best_top1'),
-    last_top1: figures('last_top1'),
-  };
+  measure: Measure,
+  { better }: Primary,
+): JudgedFigure[] {
+  const values = variants.map(({ runs }) => valuesOf(runs, measure));
+  const others = variants.flatMap((one, place) =>
+    baseline === null || one === baseline ? [] : [place],
+  );
+  const reference = baseline === null ? [] : at(values, variants.indexOf(baseline));
+  const judged = judge(
+    others.map((place) => pairedDifference(at(values, place), reference)),
+    better,
+  );
+  return values.map((own, place) => ({
+    ...figureOf(own),
+    difference: judged[others.indexOf(place)] ?? null,
+  }));
 }
 
+/** A run whose figure is no number has none. */
 function valuesOf(runs: readonly RunResults[], measure: Measure): SourcedValue[] {
-  return runs.flatMap(({ seed, summary, folder }) =>
-    summary ? [{ seed, value: summary[measure], source: `${folder}/summary.json` }] : [],
-  );
+  return runs.flatMap(({ seed, summary, folder }) => {
+    const value = summary ? summaryFigure(summary, measure) : NaN;
+    return Number.isNaN(value) ? [] : [{ seed, value, source: `${folder}/summary.json` }];
+  });
 }
 
 function figureOf(values: readonly SourcedValue[]): Figure {
@@ -202,10 +221,8 @@ function figureOf(values: readonly SourcedValue[]): Figure {
 
 function mechanismReport(
   { variant, latency, runs }: VariantResults,
-  isBaseline: boolean,
-  accuracy: Readonly<Record<Measure, AccuracyFigure>>,
-): MechanismReport {
-  const entry = attention.list().find(({ id }) => id === variant.attention);
+  figure: Primary,
+): Omit<MechanismReport, 'baseline' | 'accuracy' | 'classes'> {
   const summed = runs.find(({ summary }) => summary !== null);
   const counted = (name: 'params' | 'macs'): Sourced | null =>
     summed?.summary
@@ -213,10 +230,7 @@ function mechanismReport(
       : null;
   return {
     label: variant.label,
-    title: entry?.title ?? 'no attention',
-    paper: entry?.paper ?? null,
-    arxiv: entry?.arxiv ?? null,
-    baseline: isBaseline,
+    ...describeVariant(variant),
     params: counted('params'),
     macs: counted('macs'),
     latency: latency && {
@@ -238,15 +252,15 @@ function mechanismReport(
           : [],
       ),
     ),
-    accuracy,
-    curve: learningCurve(runs),
+    curve: learningCurve(runs, figure.name),
     gates: gatesOf(runs),
     localisation: localisationOf(runs),
     maps: mapsOf(runs),
+    masks: masksOf(runs),
   };
 }
 
-function resolutionOf(figures: readonly AccuracyFigure[]): number | null {
+function resolutionOf(figures: readonly JudgedFigure[]): number | null {
   const reaches = figures.flatMap(({ difference }) =>
     difference?.interval ? [(difference.interval[1] - difference.interval[0]) / 2] : [],
   );

@@ -27,6 +27,15 @@ export const millions: Format = (value) => `${minus((value / 1e6).toFixed(2))} M
 /** `0.031`, `<0.001` */
 export const pValue: Format = (value) => (value < 0.001 ? '<0.001' : value.toFixed(3));
 
+/** `7`, `950`, `12k`, `3.4M`: counts where there is little room. */
+export const compact: Format = (value) =>
+  Intl.NumberFormat('en-US', { notation: 'compact', maximumSignificantDigits: 3 })
+    .format(value)
+    .replace('K', 'k');
+
+/** `12.3`: a share as a percentage. */
+export const percentage: Format = (share) => fixed(1)(100 * share);
+
 /** A number that may be missing. */
 export function orDash(value: number | null | undefined, format: Format): string {
   return value === null || value === undefined ? '–' : format(value);
@@ -52,6 +61,6 @@ export function meanText(
 }
 
 /** ` (+0.24 to +3.16)`, to stand behind a difference; nothing where there is no interval. */
-export function intervalText(interval: readonly [number, number] | null): string {
-  return interval === null ? '' : ` (${signed(2)(interval[0])} to ${signed(2)(interval[1])})`;
+export function intervalText(interval: readonly [number, number] | null, format: Format): string {
+  return interval === null ? '' : ` (${format(interval[0])} to ${format(interval[1])})`;
 }

@@ -80,6 +80,97 @@ describe('report.html', () => {
   });
 });
 
+describe('the page of another task', () => {
+  const classes = ['background', 'circle'];
+  const report = reportData(
+    resultsOf(
+      { add: [[70], [71], [72]], msaa: [[72], [73.1], [74]] },
+      {
+        axis: 'fusion',
+        figure: { name: 'miou', title: 'mean IoU', unit: '%', better: 'higher' },
+        recipe: { task: 'segmentation', head: 'danet-head' },
+        evaluation: (_, seed) => ({
+          examples: 10,
+          classes,
+          per_class: { iou: [90 + seed, null] },
+          confusion: [
+            [3, 1],
+            [0, 0],
+          ],
+        }),
+        explanation: () => ({
+          images: [{ file: 'i.png', label: 'shapes 0', class: '', predicted: '', probability: 0 }],
+          maps: [],
+          gates: [],
+          masks: [
+            { image: 0, kind: 'true', file: 't.png' },
+            { image: 0, kind: 'predicted', file: 'p.png' },
+          ],
+        }),
+      },
+    ),
+  );
+  const uris = new Map(
+    ['add', 'msaa'].flatMap((label) =>
+      ['i', 't', 'p'].map((name): [string, string] => [
+        `runs/${label}-seed1/explanation/${name}.png`,
+        `data:image/png;base64,${label}-${name}`,
+      ]),
+    ),
+  );
+  const page = parseHTML(reportPage(report, uris)).document;
+
+  test('speaks of its figure and of what is compared, not of accuracy and attention', () => {
+    const text = page.body.textContent;
+    expect(text).toContain('Mean IoU, %: mean of the best five epochs');
+    expect(text).toContain('points of mean IoU above add');
+    expect(page.querySelector('h1')?.textContent).toBe('Fusion compared');
+    expect(page.querySelector('#accuracy h2')?.textContent).toBe('Mean IoU');
+    const [head] = [...page.querySelectorAll('#accuracy thead th')];
+    expect(head?.textContent).toBe('fusion');
+    expect(text).not.toMatch(/top-1|accuracy|mechanism/i);
+  });
+
+  test('has a row for every class, with the difference to the baseline in brackets', () => {
+    const rows = [...page.querySelectorAll('#classes tbody tr')].map((row) =>
+      [...row.querySelectorAll('th, td')].map((cell) =>
+        cell.textContent.replaceAll(/\s+/g, ' ').trim(),
+      ),
+    );
+    expect(rows).toEqual([
+      ['background', '92.00', '92.00 (+0.00)'],
+      ['circle', '–', '–'],
+    ]);
+    expect(page.querySelectorAll('#classes .confusion svg')).toHaveLength(2);
+  });
+
+  test('shows the image, its true mask, and the predicted mask of every network', () => {
+    const rows = [...page.querySelectorAll('#masks tr')].map((row) => [
+      row.querySelector('th')?.textContent.replaceAll(/\s+/g, ' ').trim(),
+      row.querySelector('img')?.getAttribute('src')?.split(',')[1],
+    ]);
+    expect(rows).toEqual([
+      ['image', 'add-i'],
+      ['true mask', 'add-t'],
+      ['add seed 1', 'add-p'],
+      ['msaa seed 1', 'msaa-p'],
+    ]);
+  });
+
+  test('says where lower is better', () => {
+    const text = pageOf(
+      reportData(
+        resultsOf(
+          { none: [[0.5], [0.51]], se: [[0.4], [0.42]] },
+          { figure: { name: 'loss', title: 'loss', unit: '', better: 'lower' } },
+        ),
+      ),
+    ).body.textContent;
+    expect(text).toContain('Loss: mean of the best five epochs (lower is better)');
+    expect(text).toContain('loss above none');
+  });
+});
+
 describe('an odd comparison', () => {
   test('that is not finished says so before anything else', () => {
     const page = pageOf(reportData(resultsOf({ none: [[50], [51]], se: [[50]] })));

@@ -2,17 +2,21 @@
 import type { ReportData } from './data.js';
 import { html, trusted, type Markup } from './html.js';
 import { Numbers } from './numbers.js';
+import type { Pictures } from './pictures.js';
 import { accuracySection } from './sections/accuracy.js';
+import { classesSection } from './sections/classes.js';
 import { costSection } from './sections/cost.js';
 import { curvesSection } from './sections/curves.js';
 import { findings } from './sections/findings.js';
 import { gatesSection } from './sections/gates.js';
 import { localisationSection } from './sections/localisation.js';
-import { mapsSection, type Pictures } from './sections/maps.js';
+import { mapsSection } from './sections/maps.js';
+import { masksSection } from './sections/masks.js';
 import { readingSection } from './sections/reading.js';
 import { runSection } from './sections/run.js';
 import { STYLE } from './style.js';
-import { subject } from './words.js';
+import { AXES } from '../settings.js';
+import { capitalized, subject } from './words.js';
 
 /** Nothing may be loaded from anywhere: the page says so itself. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
@@ -25,14 +29,21 @@ interface Section {
 
 /**
  * The page of a comparison.
- * @param pictures the attention maps, by their path in the comparison's folder, as data URIs
+ * @param pictures maps and masks, by their path in the comparison's folder, as data URIs
  */
 export function reportPage(report: ReportData, pictures: Pictures): string {
   const numbers = new Numbers(report);
+  const title = `${AXES[report.settings.axis].title} compared`;
   const all: Section[] = [
-    { id: 'accuracy', title: 'Accuracy', content: accuracySection(report, numbers) },
+    {
+      id: 'accuracy',
+      title: capitalized(report.figure.title),
+      content: accuracySection(report, numbers),
+    },
     { id: 'cost', title: 'Cost', content: costSection(report, numbers) },
     { id: 'curves', title: 'Learning curves', content: curvesSection(report) },
+    { id: 'classes', title: 'Class by class', content: classesSection(report, numbers) },
+    { id: 'masks', title: 'Predicted masks', content: masksSection(report, pictures) },
     { id: 'maps', title: 'Where it looks', content: mapsSection(report, numbers, pictures) },
     { id: 'localisation', title: 'Localisation', content: localisationSection(report, numbers) },
     { id: 'gates', title: 'Gates', content: gatesSection(report) },
@@ -46,16 +57,14 @@ export function reportPage(report: ReportData, pictures: Pictures): string {
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta http-equiv="Content-Security-Policy" content="${POLICY}" />
-        <title>
-          Attention compared: ${report.settings.recipe.model} on ${report.dataset.title}
-        </title>
+        <title>${title}: ${report.settings.recipe.model} on ${report.dataset.title}</title>
         <style>
           ${trusted(STYLE)}
         </style>
       </head>
       <body>
         <header>
-          <h1>Attention compared</h1>
+          <h1>${title}</h1>
           <p>${subject(report)}</p>
         </header>
         <nav>${sections.map(({ id, title }) => html`<a href="#${id}">${title}</a> `)}</nav>

@@ -63,9 +63,22 @@ export interface ShownMaps {
     readonly label: string;
     readonly class: string;
     readonly predicted: string;
-    readonly probability: number;
+    readonly probability?: number | undefined;
   }[];
   readonly rows: readonly MapRow[];
+}
+
+/** The masks of one of a variant's runs; `files` are relative to the comparison's folder. */
+export interface ShownMasks {
+  readonly seed: number;
+  readonly source: string;
+  /** Each with its masks, null where there is none. */
+  readonly images: readonly {
+    readonly file: string;
+    readonly label: string;
+    readonly true: string | null;
+    readonly predicted: string | null;
+  }[];
 }
 
 interface SeenRun {
@@ -152,6 +165,25 @@ export function mapsOf(runs: readonly RunResults[]): ShownMaps | null {
     rows: [...last.values()].sort(
       (a, b) => Number(b.kind === 'grad-cam') - Number(a.kind === 'grad-cam'),
     ),
+  };
+}
+
+/** Masks of the first seed that was looked into; null where its network predicts none. */
+export function masksOf(runs: readonly RunResults[]): ShownMasks | null {
+  const [run] = seen(runs).filter(({ explanation: { masks = [] } }) => masks.length > 0);
+  if (run === undefined) return null;
+  const { images, masks = [] } = run.explanation;
+  const inRun = (file: string): string => `${run.folder}/explanation/${file}`;
+  return {
+    seed: run.seed,
+    source: indexOf(run),
+    images: images.map(({ file, label }, image) => {
+      const fileOf = (kind: 'true' | 'predicted'): string | null => {
+        const mask = masks.find((one) => one.image === image && one.kind === kind);
+        return mask ? inRun(mask.file) : null;
+      };
+      return { file: inRun(file), label, true: fileOf('true'), predicted: fileOf('predicted') };
+    }),
   };
 }
 

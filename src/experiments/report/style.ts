@@ -59,6 +59,7 @@ tbody th { font-weight: 600; }
 tbody th small { display: block; font-weight: 400; }
 .number { text-align: right; white-space: nowrap; }
 thead .number { white-space: normal; }
+figure.table { overflow-x: auto; }
 figure.table figcaption { margin-top: 0.5rem; }
 data[title] { text-decoration: none; cursor: help; }
 .verdict.better, .verdict.worse { font-weight: 700; color: var(--accent); }
@@ -71,7 +72,11 @@ dd { margin: 0; }
 .settings dt { margin: 0; }
 .maps { overflow-x: auto; }
 .maps table { width: auto; }
-.maps th { position: sticky; left: 0; background: var(--paper); min-width: 7.5rem; max-width: 10rem; }
+.maps th { position: sticky; left: 0; background: var(--paper); min-width: 7.5rem; max-width: 10rem; overflow-wrap: anywhere; }
+.confusion .chart-figure { overflow-x: auto; }
+.confusion svg { min-width: 30rem; }
+.confusion.wide { grid-template-columns: minmax(0, 1fr); }
+.confusion.wide svg { max-width: 52rem; min-width: 44rem; }
 .maps td { padding: 0.3rem; text-align: center; }
 .maps td small { display: block; font-size: 0.75rem; line-height: 1.3; }
 .maps img { display: block; width: 104px; height: 104px; border-radius: 4px; image-rendering: auto; }

@@ -30,6 +30,29 @@ describe('report.csv', () => {
   });
 });
 
+describe('tables of another task', () => {
+  const fusions = reportData(
+    resultsOf(
+      { add: [[70], [71], [72]], msaa: [[72], [73.1], [74]] },
+      {
+        axis: 'fusion',
+        figure: { name: 'miou', title: 'mean IoU', unit: '%', better: 'higher' },
+        evaluation: () => ({ examples: 10, classes: ['sky'], per_class: { iou: [93] } }),
+      },
+    ),
+  );
+
+  test('name its figure and what is compared', () => {
+    const lines = reportCsv(fusions).split('\r\n');
+    expect(lines[0]).toBe('fusion,quantity,seed,epoch,value,source');
+    expect(lines).toContain('msaa,mean_best5_miou,3,,74,runs/msaa-seed3/summary.json');
+    expect(lines).toContain('msaa,iou sky,2,,93,runs/msaa-seed2/evaluation.json');
+    expect(reportMarkdown(fusions)).toContain(
+      '| fusion | parameters | multiply-adds | mean IoU, %: mean of the best five epochs (± sd) | difference to add',
+    );
+  });
+});
+
 describe('text in report.csv', () => {
   const [mechanism] = report.mechanisms;
   if (mechanism === undefined) throw new Error('The fixture has a mechanism.');

@@ -5,26 +5,45 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RandomStream } from '../../random/index.js';
+import type { Primary } from '../../tasks/task.js';
 import { bestOf, type EpochMetrics } from '../../training/metrics.js';
 import type { Explanation } from '../../explain/explanation.js';
-import { makeSettings, parseVariants, plannedRuns, type PlannedRun } from '../settings.js';
+import { TOP1 } from '../measures.js';
+import {
+  makeSettings,
+  parseVariants,
+  plannedRuns,
+  type Axis,
+  type PlannedRun,
+} from '../settings.js';
 import { png } from './png.js';
 
 export interface SyntheticOptions {
+  /** Default 'attention'. */
+  readonly axis?: Axis;
   /** Default `none,se,cbam`. */
-  readonly attention?: string;
+  readonly variants?: string;
+  /** Default top-1 accuracy. */
+  readonly figure?: Primary;
   readonly seeds?: number;
   readonly epochs?: number;
   /** So many runs are done, one is under way, the rest waits. Default: all are done. */
   readonly done?: number;
-  /** Top-1 that a mechanism's runs come to, by label, with a seed's own luck of about 0.3. Default 52. */
-  readonly top1?: Readonly<Record<string, number>>;
+  /** What a variant's runs come to, by label, with a seed's own luck of about 0.3. Default 52. */
+  readonly values?: Readonly<Record<string, number>>;
   /** Images that every run was explained with; 0 for no explanations. Default 0. */
   readonly images?: number;
   readonly dataset?: string;
+  /** Settings besides. */
+  readonly recipe?: object;
+  /** Names of the classes in evaluation.json; none for no such file. Default ten. */
+  readonly classes?: readonly string[];
+  /** Whether masks are predicted, and drawn beside the true ones where images are explained. Default false. */
+  readonly masks?: boolean;
 }
 
 const LAYERS = ['layer1.0', 'layer1.1', 'layer2.0', 'layer2.1', 'layer3.0', 'layer3.1'];
+const NAMES = Array.from({ length: 10 }, (_, k) => `class ${k}`);
 const CLASSES = ['circle', 'square', 'star', 'cross', 'ring', 'triangle'];
 
 /** Writes such a folder. */
@@ -32,11 +51,13 @@ export async function writeSyntheticComparison(
   path: string,
   options: SyntheticOptions = {},
 ): Promise<void> {
-  const { attention = 'none,se,cbam', seeds = 3, epochs = 12, dataset = 'cifar100' } = options;
+  const { variants = 'none,se,cbam', axis = 'attention', seeds = 3, epochs = 12 } = options;
+  const { dataset = 'cifar100', figure = TOP1, classes = NAMES } = options;
   const settings = makeSettings({
-    variants: parseVariants(attention),
+    axis,
+    variants: parseVariants(variants, axis),
     seeds: Array.from({ length: seeds }, (_, i) => i + 1),
-    recipe: { model: 'resnet20', dataset, data: '/elsewhere/cifar', epochs },
+    recipe: { model: 'resnet20', dataset, data: '/elsewhere/cifar', epochs, ...options.recipe },
   });
   const plan = plannedRuns(settings);
   const done = options.done ?? plan.length;
@@ -59,7 +80,7 @@ export async function writeSyntheticComparison(
     const folder = join(path, 'runs', run.name);
     await mkdir(folder, { recursive: true });
     await write(folder, 'config.json', run.recipe);
-    const metrics = metricsOf(run, options.top1?.[run.variant.label] ?? 52);
+    const metrics = metricsOf(run, figure, options.values?.[run.variant.label] ?? 52);
     const finished = place < done;
     const lines = finished ? metrics : metrics.slice(0, Math.ceil(epochs / 2));
     await writeFile(
@@ -70,16 +91,23 @@ export async function writeSyntheticComparison(
     await write(
       folder,
       'summary.json',
-      summaryOf(run, metrics, settings.variants.indexOf(run.variant)),
+      summaryOf(run, figure, metrics, settings.variants.indexOf(run.variant)),
     );
-    if (options.images) await writeExplanation(join(folder, 'explanation'), run, options.images);
+    if (classes.length > 0) {
+      await write(folder, 'evaluation.json', evaluationOf(run, figure, classes));
+    }
+    if (options.images) await writeExplanation(join(folder, 'explanation'), run, options);
   }
 }
 
-function metricsOf({ name, seed, recipe: { epochs } }: PlannedRun, top1: number): EpochMetrics[] {
+function metricsOf(
+  { name, seed, recipe: { epochs } }: PlannedRun,
+  figure: Primary,
+  value: number,
+): EpochMetrics[] {
   const luck = new RandomStream(7, 'luck', seed).normal() * 0.4;
   const noise = new RandomStream(7, name);
-  const goal = top1 + luck + 0.25 * noise.normal();
+  const goal = value + luck + 0.25 * noise.normal();
   return Array.from({ length: epochs }, (_, i) => {
     const progress = 1 - Math.exp((-3.5 * (i + 1)) / epochs);
     const decayed = i >= epochs / 2;
@@ -91,22 +119,28 @@ function metricsOf({ name, seed, recipe: { epochs } }: PlannedRun, top1: number)
       epoch: i + 1,
       lr: decayed ? 0.01 : 0.1,
       train_loss: 4.2 - train * 0.045,
-      train_top1: train,
       val_loss: 4.25 - val * 0.045,
-      val_top1: Math.round(val * 100) / 100,
       val_top5: Math.min(99, val * 1.55),
+      [`train_${figure.name}`]: train,
+      [`val_${figure.name}`]: Math.round(val * 100) / 100,
       seconds: 150,
       images_per_second: 380 + 20 * noise.normal(),
     };
   });
 }
 
-function summaryOf({ seed }: PlannedRun, metrics: readonly EpochMetrics[], place: number): unknown {
-  const { best, meanBest5 } = bestOf(metrics);
+function summaryOf(
+  { seed }: PlannedRun,
+  primary: Primary,
+  metrics: readonly EpochMetrics[],
+  place: number,
+): unknown {
+  const { best, meanBest5 } = bestOf(metrics, primary);
   return {
-    best_top1: best,
-    mean_best5_top1: meanBest5,
-    last_top1: metrics.at(-1)?.val_top1,
+    [`best_${primary.name}`]: best,
+    [`mean_best5_${primary.name}`]: meanBest5,
+    [`last_${primary.name}`]: metrics.at(-1)?.[`val_${primary.name}`],
+    primary,
     params: 275_572 + 2_373 * place,
     macs: 40_556_000 + 61_000 * place * place,
     seed,
@@ -122,11 +156,37 @@ function summaryOf({ seed }: PlannedRun, metrics: readonly EpochMetrics[], place
   };
 }
 
-async function writeExplanation(folder: string, run: PlannedRun, count: number): Promise<void> {
+/** Counts of 100 examples a class, most of them right; the figures of a class are its share of them. */
+function evaluationOf(run: PlannedRun, { name }: Primary, classes: readonly string[]): unknown {
+  const draw = new RandomStream(run.seed, `classes ${run.name}`);
+  const confusion = classes.map((_, k) => {
+    const row = classes.map(() => 0);
+    for (let i = 0; i < 100; i++) {
+      const other = draw.uniform() < 0.6 ? k : Math.floor(draw.uniform() * classes.length);
+      row[other] = (row[other] ?? 0) + 1;
+    }
+    return row;
+  });
+  return {
+    weights: 'best.safetensors',
+    examples: 100 * classes.length,
+    figures: {},
+    classes,
+    per_class: { [name === 'miou' ? 'iou' : 'accuracy']: confusion.map((row, k) => row[k]) },
+    confusion,
+  };
+}
+
+async function writeExplanation(
+  folder: string,
+  run: PlannedRun,
+  { images: count = 0, masks = false }: SyntheticOptions,
+): Promise<void> {
   await mkdir(folder, { recursive: true });
   const draw = new RandomStream(run.seed, `seen ${run.name}`);
-  const attends = run.variant.attention !== 'none';
-  const spatial = ['cbam', 'sagan'].includes(run.variant.attention);
+  const { attention } = run.recipe;
+  const attends = attention !== 'none';
+  const spatial = ['cbam', 'sagan'].includes(attention);
   const modules = LAYERS.map((layer) => `${layer}.attention`);
   const maps = [
     { module: 'grad-cam', name: 'grad-cam', kind: 'grad-cam' as const },
@@ -141,8 +201,8 @@ async function writeExplanation(folder: string, run: PlannedRun, count: number):
       return {
         file: `image-${i}.png`,
         label: `shapes ${i}`,
-        class: own,
-        predicted: right ? own : 'ring',
+        class: masks ? '' : own,
+        predicted: masks ? '' : right ? own : 'ring',
         probability: 0.4 + 0.6 * draw.uniform(),
       };
     }),
@@ -154,6 +214,15 @@ async function writeExplanation(folder: string, run: PlannedRun, count: number):
         scale: [0, 1] as [number, number],
       })),
     ),
+    ...(masks && {
+      masks: Array.from({ length: count }, (_, image) =>
+        (['true', 'predicted'] as const).map((kind) => ({
+          image,
+          kind,
+          file: `mask-${kind}-${image}.png`,
+        })),
+      ).flat(),
+    }),
     gates: attends
       ? modules.map((module, depth) => ({
           module,
@@ -175,8 +244,12 @@ async function writeExplanation(folder: string, run: PlannedRun, count: number):
   await write(folder, 'index.json', explanation);
   for (let i = 0; i < count; i++) {
     await writeFile(join(folder, `image-${i}.png`), picture(i, 0));
-    for (const m of maps.keys())
+    for (const m of maps.keys()) {
       await writeFile(join(folder, `map-${m}-${i}.png`), picture(i, m + 1));
+    }
+    if (!masks) continue;
+    await writeFile(join(folder, `mask-true-${i}.png`), mask(i, 12));
+    await writeFile(join(folder, `mask-predicted-${i}.png`), mask(i, 9 + 5 * draw.uniform()));
   }
 }
 
@@ -190,6 +263,14 @@ function picture(image: number, map: number): Buffer {
     const heat = Math.exp((-distance * distance) / 300);
     return [255 * heat, 120 * heat * heat, 80 * (1 - heat)];
   });
+}
+
+/** The disc of {@link picture} in one colour, or so much larger or smaller. */
+function mask(image: number, radius: number): Buffer {
+  const [centreRow, centreColumn] = [20 + 7 * (image % 4), 24 + 5 * (image % 5)];
+  return png(64, (row, column) =>
+    Math.hypot(row - centreRow, column - centreColumn) < radius ? [230, 159, 0] : [0, 0, 0],
+  );
 }
 
 async function write(folder: string, name: string, value: unknown): Promise<void> {

@@ -12,18 +12,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeBatch, makeShapes } from '../../data/index.js';
+import { choose, makeShapes } from '../../data/index.js';
 import { RequestError } from '../../errors.js';
 import { createRuntime } from '../../runtime/node/create.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { buildModel } from '../../training/node/run.js';
+import { imagesLike } from '../../testing/data-info.js';
+import { predict as predictWith } from '../../training/evaluate.js';
+import { modelOf, taskOf } from '../../training/node/from-recipe.js';
 import { RunFolder } from '../../training/node/run-folder.js';
 import { makeRecipe, type RecipeInput } from '../../training/recipe.js';
-import { evaluationStep, floatOutput, modelValues } from '../../training/step.js';
 import { saveTensors } from '../../formats/node/files.js';
 import { explanationSchema } from '../explanation.js';
-import { explainRun, type ExplainOptions } from './explain.js';
-import { readImage } from './explain-images.js';
+import { createModel } from '../../models/index.js';
+import { classification } from '../../tasks/index.js';
+import { explain as explainModel, explainRun, type ExplainRunOptions } from './explain.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-explain-'));
 let runtime: Runtime;
@@ -43,18 +45,20 @@ async function untrained(name: string, more: RecipeInput): Promise<string> {
   const recipe = recipeOf(more);
   const path = join(folder, name);
   const run = await RunFolder.create(path, recipe);
-  const state = [...buildModel(recipe, 10).stateDict()].map(([key, { shape, data }]) => {
-    const stored =
-      data instanceof Float32Array
-        ? ({ dtype: 'F32', shape, data } as const)
-        : ({ dtype: 'I64', shape, data } as const);
-    return [key, stored] as const;
-  });
+  const state = [...modelOf(recipe, taskOf(recipe), imagesLike([3, 32, 32])).stateDict()].map(
+    ([key, { shape, data }]) => {
+      const stored =
+        data instanceof Float32Array
+          ? ({ dtype: 'F32', shape, data } as const)
+          : ({ dtype: 'I64', shape, data } as const);
+      return [key, stored] as const;
+    },
+  );
   await saveTensors(run.file('best.safetensors'), new Map(state));
   return path;
 }
 
-const explain = (path: string, options: ExplainOptions = {}) =>
+const explain = (path: string, options: ExplainRunOptions = {}) =>
   explainRun(path, { runtime, localise: 0, ...options });
 
 /** A file with colours from left to right. */
@@ -117,7 +121,7 @@ describe('explainRun', () => {
 
     expect(localisation.map(({ module }) => module)).toEqual(['grad-cam', ...blocks]);
     const { masks = [] } = makeShapes({ size: 20, split: 'val' });
-    const covered = Array.from(masks).reduce((total, value) => total + value, 0) / (20 * 1024);
+    const covered = Array.from(masks).filter((value) => value > 0).length / (20 * 1024);
     for (const { images: scored, share, pointing, energy } of localisation) {
       expect(scored).toBe(20);
       expect(share).toBeCloseTo(covered, 12);
@@ -131,22 +135,16 @@ describe('explainRun', () => {
     const { images, maps } = await explain(run, { images: [2, 7, 11] });
     expect(maps.map(({ kind }) => kind)).toEqual(['grad-cam', 'grad-cam', 'grad-cam']);
 
-    const model = buildModel(recipeOf({ seed: 4 }), 10);
+    const recipe = recipeOf({ seed: 4 });
     const data = makeShapes({ size: 20, split: 'val' });
-    const feeds = { images: new Float32Array(3 * 3 * 1024), labels: new Int32Array(3) };
-    makeBatch(data, [2, 7, 11], feeds);
-    const step = await runtime.compile(
-      evaluationStep(model, { batchSize: 3, imageShape: [3, 32, 32] }),
-    );
-    const logits = floatOutput(
-      await step.run(feeds, await runtime.createState(modelValues(model))),
-      'logits',
-    );
-    for (const [i, { predicted, probability }] of images.entries()) {
-      const powers = Array.from(logits.subarray(10 * i, 10 * i + 10), Math.exp);
-      const best = Math.max(...powers);
-      expect(predicted).toBe(data.classes[powers.indexOf(best)]);
-      expect(probability).toBeCloseTo(best / powers.reduce((a, b) => a + b), 5);
+    const task = taskOf(recipe);
+    const model = modelOf(recipe, task, data);
+    const chosen = choose(data, Uint32Array.of(2, 7, 11));
+    for await (const { index, values } of predictWith(model, chosen, { task, runtime })) {
+      const probabilities = Array.from(values['probabilities']?.data ?? [], Number);
+      const best = Math.max(...probabilities);
+      expect(images[index]?.predicted).toBe(data.classes[probabilities.indexOf(best)]);
+      expect(images[index]?.probability).toBeCloseTo(best, 5);
     }
   });
 
@@ -230,9 +228,6 @@ describe('explainRun', () => {
     );
     const { problems } = await explain(run, { images: [grey] });
     expect(problems).toBeUndefined();
-    const pixels = await readImage(grey, 6, 10);
-    expect(pixels.subarray(0, 60)).toEqual(pixels.subarray(60, 120));
-    expect(pixels.subarray(0, 60)).toEqual(pixels.subarray(120));
   });
 
   it('looks at files, and does not stop at those that are no images', async () => {
@@ -282,51 +277,37 @@ describe('explainRun', () => {
   });
 });
 
-describe('readImage', () => {
-  const corner = (pixels: Uint8Array, x: number, y: number) =>
-    [0, 1, 2].map((channel) => pixels[channel * 64 + y * 8 + x] ?? 0);
+describe('explain', () => {
+  const task = classification();
+  const model = createModel('resnet20', { attention: 'se', seed: 1 });
 
-  it('cuts a wide image around its middle', async () => {
-    // 24 x 8: green, red, blue, each 8 wide.
-    const pixels = new Uint8Array(4 * 24 * 8);
-    const colors = [
-      [0, 255, 0, 255],
-      [255, 0, 0, 255],
-      [0, 0, 255, 255],
-    ];
-    for (let at = 0; at < 24 * 8; at++) {
-      pixels.set(colors[Math.floor((at % 24) / 8)] ?? [], 4 * at);
-    }
-    const file = join(folder, 'wide.png');
-    writeFileSync(file, await Transformer.fromRgbaPixels(pixels, 24, 8).png());
-    const image = await readImage(file, 8, 8);
-    for (const [x, y] of [
-      [0, 0],
-      [7, 7],
-    ] as const) {
-      expect(corner(image, x, y)).toEqual([255, 0, 0]);
-    }
+  it('draws what a model without a name looks at, in a data set that is a value', async () => {
+    const output = join(folder, 'value');
+    const data = makeShapes({ size: 3, split: 'val' });
+    const { images, maps, gates } = await explainModel(model, data, { task, output, runtime });
+    expect(images.map(({ label }) => label)).toEqual(['shapes 0', 'shapes 1', 'shapes 2']);
+    expect([maps.length, gates.length]).toEqual([3, 9]);
+    expect(readFileSync(join(output, 'index.html'), 'utf8')).toContain('What ResNet looks at');
+    const some = { task, output, runtime, indices: [2], localise: 3, title: 'Mine' };
+    const again = await explainModel(model, data, some);
+    expect(again.images.map(({ label }) => label)).toEqual(['shapes 2']);
+    expect(again.localisation?.[0]?.images).toBe(3);
   });
 
-  it('lays what is transparent on white', async () => {
-    const file = join(folder, 'clear.png');
-    const pixels = new Uint8Array(4 * 64);
-    writeFileSync(file, await Transformer.fromRgbaPixels(pixels, 8, 8).png());
-    expect(new Set(Array.from(await readImage(file, 8, 8)))).toEqual(new Set([255]));
-  });
-
-  it('turns a photograph upright, as its camera wrote down', async () => {
-    const file = await writeImage('photo.jpg', 'jpeg', 64);
-    // An Exif segment behind the start of the image: orientation 6, turn by 90 degrees clockwise.
-    const exif = Buffer.from(
-      'ffe1002245786966000049492a0008000000010012010300010000000600000000000000',
-      'hex',
+  it('draws files over themselves, if it is told what images the model takes', async () => {
+    const output = join(folder, 'value-of-files');
+    const file = await writeImage('large.png', 'png', 300);
+    const info = imagesLike([3, 32, 32]);
+    const { images } = await explainModel(model, [file], { task, info, output, runtime });
+    expect(images[0]?.predicted).toMatch(/^class \d$/);
+    const original = await new Transformer(readFileSync(file)).rawPixels();
+    const shown = await new Transformer(readFileSync(join(output, 'image0.png'))).rawPixels();
+    expect(Buffer.compare(shown, original)).toBe(0);
+    await expect(explainModel(model, [file], { task, output, runtime })).rejects.toThrow(
+      /give info/,
     );
-    const bytes = readFileSync(file);
-    writeFileSync(file, Buffer.concat([bytes.subarray(0, 2), exif, bytes.subarray(2)]));
-    const image = await readImage(file, 8, 8);
-    // What was on the left is on top now.
-    expect(corner(image, 7, 0)[0]).toBeGreaterThan(200);
-    expect(corner(image, 0, 7)[2]).toBeGreaterThan(200);
+    await expect(
+      explainModel(model, [file], { task, info, output, runtime, localise: 5 }),
+    ).rejects.toThrow(/Files have no masks/);
   });
 });

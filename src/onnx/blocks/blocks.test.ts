@@ -39,6 +39,28 @@ describe('the size of a block', () => {
   });
 });
 
+describe("a weight's gradient in the layout of kernels", () => {
+  const scaled = (x: Tensor, w: Tensor) => {
+    const [g = w] = gradients(x.conv(w, undefined, { padding: 1 }).square().sum(), [w]);
+    return g.mul(g.mul(g).sum().sqrt().reciprocal());
+  };
+
+  it('is divided by its norm as the reference says', async () => {
+    const shapes = [
+      [16, 16, 6, 6],
+      [16, 16, 3, 3],
+    ];
+    await expect(inBlocks(scaled, shapes)).resolves.toBeUndefined();
+  });
+
+  it('is added up where it lies: one transposition, of the result', () => {
+    const [x, w] = [input('x', [16, 16, 6, 6]), input('w', [16, 16, 3, 3])];
+    const square = (y: Tensor) => operators(y, { x, w }).filter((op) => op === 'Transpose').length;
+    const [g = w] = gradients(x.conv(w, undefined, { padding: 1 }).square().sum(), [w]);
+    expect(square(scaled(x, w))).toBe(square(g));
+  });
+});
+
 describe('convolution in blocks agrees with the reference, gradients included', () => {
   const geometries: [string, Shape, Shape, Parameters<Tensor['conv']>[2]][] = [
     ['3x3', [16, 32, 6, 5], [16, 32, 3, 3], { padding: 1 }],

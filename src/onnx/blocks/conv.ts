@@ -1,27 +1,26 @@
 /**
- * Convolution, its gradient with respect to the input, and with respect to the weight, in the
- * blocked layout. Letters: B batch, C input channels, O output channels, K block, a trailing b for a
- * number of blocks (Cb = C/K).
+ * Convolution and the gradient of its weight in the blocked layout. Letters: B batch, C input
+ * channels, O output channels, K block, a trailing b for a number of blocks (Cb = C/K).
  */
 import type { ConvGeometry } from '../../ops/conv.js';
-import type { Value } from '../../tensor/op.js';
+import { at } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { lowerUnslice } from '../../ops/indexing.js';
-import type { BlockRule, Layouts } from './layout.js';
+import type { BlockRule } from './layout.js';
 
 /** Two spatial axes, no groups. */
-function dense(node: Tensor): boolean {
-  const { groups } = node.attributes as ConvGeometry;
+export function isDense(node: Tensor, { groups }: ConvGeometry): boolean {
   return groups === 1 && node.rank === 4;
 }
 
-export const conv: BlockRule = (layouts, node) => {
-  const [x, w, bias] = node.inputs;
-  const geometry = node.attributes as ConvGeometry;
-  if (!x || !w || !dense(node) || !layouts.fits(node)) return undefined;
+export const conv: BlockRule<'x' | 'weight' | 'bias?', ConvGeometry> = (
+  layouts,
+  node,
+  { inputs: { x, weight: w, bias }, attributes: geometry },
+) => {
+  if (!isDense(node, geometry) || !layouts.fits(node)) return undefined;
   // Gates of one place per channel are not worth the conversion.
   if (node.dim(2) * node.dim(3) === 1) return undefined;
-  const [O = 1, C = 1, kh = 1, kw = 1] = w.shape;
+  const [O, C, kh, kw] = [w.dim(0), w.dim(1), w.dim(2), w.dim(3)];
   const K = layouts.block;
   const few = C < K;
   if (!few && !layouts.fits(x)) return undefined;
@@ -44,141 +43,25 @@ export const conv: BlockRule = (layouts, node) => {
   return { value, layout: 'blocked' };
 };
 
-/** The taps of one axis that reach the outputs of one phase of a strided transposed convolution. */
-interface Phase {
-  readonly taps: readonly number[];
-  readonly begin: number;
-  readonly end: number;
-}
-
-/**
- * Output i of a transposed convolution with stride s gets tap t of input o where i = s o + t - p.
- * All i of one remainder modulo s are an ordinary convolution with every s-th tap, in reverse.
- */
-function phaseOf(
-  remainder: number,
-  {
-    size,
-    output,
-    kernel,
-    pad,
-    stride,
-  }: Record<'size' | 'output' | 'kernel' | 'pad' | 'stride', number>,
-): Phase {
-  const taps: number[] = [];
-  for (let t = kernel - 1; t >= 0; t--) {
-    if ((remainder + pad - t) % stride === 0) taps.push(t);
-  }
-  const first = (remainder + pad - (taps[0] ?? 0)) / stride;
-  const length = Math.ceil((output - remainder) / stride);
-  return { taps, begin: -first, end: length - size + first + taps.length - 1 };
-}
-
-/** The memory of a map with the places of another and C channels: [B C/K, H, W, K]. */
-function memory({ block }: Layouts, places: Tensor, channels: number): number[] {
-  return [(places.dim(0) * channels) / block, places.dim(2), places.dim(3), block];
-}
-
-export const convTranspose: BlockRule = (layouts, node) => {
-  const [g, w] = node.inputs;
-  const geometry = node.attributes as ConvGeometry;
-  if (!g || !w || !dense(node) || !layouts.fits(node) || !layouts.fits(g)) return undefined;
-  if (!layouts.inBlocks(g) || geometry.dilations.some((d) => d !== 1)) return undefined;
-  const [O = 1, C = 1, kh = 1, kw = 1] = w.shape;
-  const K = layouts.block;
-  const [sh = 1, sw = 1] = geometry.strides;
-  const axis = (a: 0 | 1, stride: number) => ({
-    size: g.dim(2 + a),
-    output: node.dim(2 + a),
-    kernel: a === 0 ? kh : kw,
-    pad: geometry.padsBegin[a] ?? 0,
-    stride,
-  });
-  // [Ob, Cb, k, Kc, Ko] -> [Cb, Ob, k, Ko, Kc]: the weight of a convolution from O to C channels.
-  const exchanged = layouts.transpose(
-    layouts.view(layouts.kernel(w), [O / K, C / K, kh * kw, K, K]),
-    [1, 0, 2, 4, 3],
-  );
-  const convolve = (rows: Phase, columns: Phase): Value => {
-    const taps = rows.taps.flatMap((r) => columns.taps.map((c) => r * kw + c));
-    const all = taps.length === kh * kw && taps.every((tap, i) => tap === i);
-    const weight = all
-      ? exchanged
-      : layouts.emit.node('Gather', [exchanged, layouts.int64(taps)], { axis: 2 });
-    const shape = [C, O, rows.taps.length, columns.taps.length];
-    return layouts.conv([layouts.blocked(g), layouts.view(weight, shape)], {
-      kernel_shape: [rows.taps.length, columns.taps.length],
-      pads: [rows.begin, columns.begin, rows.end, columns.end],
-    });
-  };
-  const possible = (phase: Phase) => phase.begin >= 0 && phase.end >= 0;
-
-  if (sh === 1 && sw === 1) {
-    const [rows, columns] = [phaseOf(0, axis(0, 1)), phaseOf(0, axis(1, 1))];
-    if (!possible(rows) || !possible(columns)) return undefined;
-    return { value: convolve(rows, columns), layout: 'blocked' };
-  }
-  const evenly = node.dim(2) === 2 * g.dim(2) && node.dim(3) === 2 * g.dim(3);
-  if (sh !== 2 || sw !== 2 || !evenly) return undefined;
-  const rows = [0, 1].map((r) => phaseOf(r, axis(0, 2)));
-  const columns = [0, 1].map((r) => phaseOf(r, axis(1, 2)));
-  const phases = [...rows, ...columns];
-  const first = rows[0];
-  if (
-    first &&
-    kh === 1 &&
-    kw === 1 &&
-    possible(first) &&
-    geometry.padsBegin.every((p) => p === 0)
-  ) {
-    // A pointwise kernel reaches every other row and column only.
-    const reached = layouts.view(convolve(first, first), memory(layouts, g, C));
-    const [, h = 1, w2 = 1] = memory(layouts, g, C);
-    const wide = { start: 0, step: 2 };
-    const columnsSpread = lowerUnslice(layouts.emit, reached, memory(layouts, g, C), {
-      ...wide,
-      axis: 2,
-      size: 2 * w2,
-    });
-    const all = lowerUnslice(layouts.emit, columnsSpread, [(node.dim(0) * C) / K, h, 2 * w2 * K], {
-      ...wide,
-      axis: 1,
-      size: 2 * h,
-    });
-    return { value: layouts.view(all, node.shape), layout: 'blocked' };
-  }
-  if (phases.some((phase) => phase.taps.length === 0) || !phases.every(possible)) return undefined;
-  // The four phases are woven together: two columns side by side, then two rows.
-  const [height, width] = [g.dim(2), g.dim(3)];
-  const maps = node.dim(0) * (C / K);
-  const woven = rows.map((row) => {
-    const pair = columns.map((column) =>
-      layouts.view(convolve(row, column), [maps, height, width, K]),
-    );
-    const joined = layouts.emit.node('Concat', pair, { axis: 3 });
-    return layouts.view(joined, [maps, height, 2 * width * K]);
-  });
-  const whole = layouts.emit.node('Concat', woven, { axis: 2 });
-  return { value: layouts.view(whole, node.shape), layout: 'blocked' };
-};
-
 /**
  * As in the plain lowering, one convolution with the batch in the place of the channels: here of
  * the blocked input, each of whose blocks is a sample, with the channels of a block as pixels.
  */
-export const convWeightGradient: BlockRule = (layouts, node) => {
-  const [x, g] = node.inputs;
-  const geometry = node.attributes as ConvGeometry;
-  if (!x || !g || !dense(node) || !layouts.fits(x) || !layouts.fits(g)) return undefined;
+export const convWeightGradient: BlockRule<'x' | 'upstream', ConvGeometry> = (
+  layouts,
+  node,
+  { inputs: { x, upstream: g }, attributes: geometry },
+) => {
+  if (!isDense(node, geometry) || !layouts.fits(x) || !layouts.fits(g)) return undefined;
   if (!layouts.inBlocks(g) || geometry.dilations.some((d) => d !== 1)) return undefined;
-  const [B = 1, O = 1, Ho = 1, Wo = 1] = g.shape;
-  const [, C = 1, kh = 1, kw = 1] = node.shape;
+  const [B, O, Ho, Wo] = [g.dim(0), g.dim(1), g.dim(2), g.dim(3)];
+  const [C, kh, kw] = [node.dim(1), node.dim(2), node.dim(3)];
   const K = layouts.block;
   if (B % K !== 0) return undefined;
   const [Cb, Ob] = [C / K, O / K];
   const pointwise = kh === 1 && kw === 1 && geometry.padsBegin.every((p) => p === 0);
-  const [top = 0, left = 0] = geometry.padsBegin;
-  let [sh = 1, sw = 1] = geometry.strides;
+  const [top, left] = [at(geometry.padsBegin, 0), at(geometry.padsBegin, 1)];
+  let [sh, sw] = [at(geometry.strides, 0), at(geometry.strides, 1)];
   let [height, width] = [x.dim(2), x.dim(3)];
   let source = layouts.blocked(x);
   if (pointwise && (sh > 1 || sw > 1)) {

@@ -11,9 +11,10 @@
  * lowering; a rule that does not fit a node returns undefined, and the plain one is used. Values
  * are converted between the layouts where an op needs the other one, and once.
  */
-import type { AttributeValue, Attributes, DType, Value } from '../../tensor/op.js';
+import type { AttributeValue, DType, Value } from '../../tensor/op.js';
 import { FoveaError } from '../../errors.js';
-import type { Shape } from '../../tensor/shape.js';
+import type { OpNode } from '../../ops/define.js';
+import { at, type Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { topologicalOrder } from '../../tensor/walk.js';
 import { onnxType, type GraphEmitter } from '../emitter.js';
@@ -38,8 +39,9 @@ export interface Placed {
  * lowering and whoever brings values to a state and back go by it. 0 or 1 as the block: never.
  */
 export function keptAsKernel(shape: Shape, block: number): boolean {
-  const [O = 1, C = 1] = shape;
-  return block > 1 && shape.length === 4 && O % block === 0 && C % block === 0;
+  return (
+    block > 1 && shape.length === 4 && at(shape, 0) % block === 0 && at(shape, 1) % block === 0
+  );
 }
 
 /** A blocked convolution that was written: what an addition or a ReLU after it may be merged into. */
@@ -48,8 +50,12 @@ interface BlockConv {
   readonly attributes: Readonly<Record<string, AttributeValue>>;
 }
 
-/** Writes one node in the blocked layout, or returns undefined where it does not lend itself. */
-export type BlockRule = (layouts: Layouts, node: Tensor) => Placed | undefined;
+/** Writes one node of an op in the blocked layout, or returns undefined where it does not lend itself. */
+export type BlockRule<N extends string, A extends object> = (
+  layouts: Layouts,
+  node: Tensor,
+  read: OpNode<N, A>,
+) => Placed | undefined;
 
 /** Where every tensor's value is, in either layout, while a graph is being lowered. */
 export class Layouts {
@@ -155,9 +161,16 @@ export class Layouts {
     return value;
   }
 
-  private kernelSizes({ shape: [O = 1, C = 1, height = 1, width = 1] }: Tensor) {
+  private kernelSizes(weight: Tensor) {
     const K = this.block;
-    return { K, Ob: O / K, Cb: C / K, taps: height * width };
+    const taps = weight.dim(2) * weight.dim(3);
+    return { K, Ob: weight.dim(0) / K, Cb: weight.dim(1) / K, taps };
+  }
+
+  /** The memory of a map in blocks, with the places of a tensor [B, C, H, W]: [B C/K, H, W, K]. */
+  memory(places: Tensor, channels = places.dim(1)): [number, number, number, number] {
+    const maps = (places.dim(0) * channels) / this.block;
+    return [maps, places.dim(2), places.dim(3), this.block];
   }
 
   /** Whether nothing but one node uses a tensor, so that it need not exist by itself. */
@@ -207,7 +220,7 @@ export class Layouts {
   }
 
   /** Lowers a node: in blocks by the rule if there is one and it fits, else plainly. */
-  lower(node: Tensor, rule: BlockRule | undefined): void {
+  lower(node: Tensor, rule?: (layouts: Layouts, node: Tensor) => Placed | undefined): void {
     this.emit.scope = node.scope;
     const placed = this.useRules ? rule?.(this, node) : undefined;
     this.place(
@@ -216,7 +229,7 @@ export class Layouts {
         value: node.op.lower({
           emit: this.emit,
           inputs: node.inputs.map((input) => this.plain(input)),
-          attributes: node.attributes satisfies Attributes,
+          attributes: node.attributes,
           node,
         }),
         layout: 'plain',

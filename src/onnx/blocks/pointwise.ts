@@ -1,14 +1,16 @@
 /** Elementwise ops, per-channel affine maps and sums of maps in the blocked layout. */
+import type { NormInputs } from '../../ops/channel-affine.js';
 import { reluMask } from '../../ops/unary.js';
 import type { Value } from '../../tensor/op.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { sameShape } from '../../tensor/shape.js';
+import { at, sameShape } from '../../tensor/shape.js';
 import { keptAsKernel, type BlockRule, type Layouts, type Placed } from './layout.js';
 
 /** The sizes of an operand, aligned at the end with a rank of four. */
 function aligned(tensor: Tensor): [number, number, number, number] {
-  const [b, c, h, w] = [...new Array<number>(4 - tensor.rank).fill(1), ...tensor.shape];
-  return [b ?? 1, c ?? 1, h ?? 1, w ?? 1];
+  const { shape, rank } = tensor;
+  const size = (axis: number) => (axis < 4 - rank ? 1 : at(shape, axis - 4 + rank));
+  return [size(0), size(1), size(2), size(3)];
 }
 
 /** Whether an operand's elements lie differently in the two layouts: many channels and many places. */
@@ -21,7 +23,9 @@ function layoutMatters(tensor: Tensor): boolean {
  * An op applied element by element with broadcasting. Operands that are as large as the result are
  * taken as they are; otherwise all are seen as [b, c/K, h, w, K], where broadcasting works as before.
  */
-export function elementwise(opType: string): BlockRule {
+export function elementwise(
+  opType: string,
+): (layouts: Layouts, node: Tensor) => Placed | undefined {
   return (layouts, node) => {
     const { inputs } = node;
     if (inputs.some((x) => layouts.isKernel(x))) return onKernels(layouts, node, opType);
@@ -55,14 +59,12 @@ function onKernels(layouts: Layouts, node: Tensor, opType: string): Placed | und
 function inFive(layouts: Layouts, tensor: Tensor): Value {
   const [b, c, h, w] = aligned(tensor);
   const value = layoutMatters(tensor) ? layouts.blocked(tensor) : layouts.plain(tensor);
-  const split = c === 1 ? [1, 1] : [c / layouts.block, layouts.block];
-  return layouts.view(value, [b, split[0] ?? 1, h, w, split[1] ?? 1]);
+  const [outer, inner] = c === 1 ? [1, 1] : [c / layouts.block, layouts.block];
+  return layouts.view(value, [b, outer, h, w, inner]);
 }
 
 /** A sum of two maps joins the convolution that makes one of them, if nothing else needs that one. */
-export const add: BlockRule = (layouts, node) => {
-  const [a, b] = node.inputs;
-  if (a === undefined || b === undefined) return undefined;
+export const add: BlockRule<'a' | 'b', object> = (layouts, node, { inputs: { a, b } }) => {
   const sameSize = a.size === node.size && b.size === node.size;
   if (sameSize && layouts.fits(node) && a !== b) {
     for (const [own, other] of [
@@ -80,26 +82,27 @@ export const add: BlockRule = (layouts, node) => {
 };
 
 /** A ReLU joins the convolution before it, if nothing else needs what was before the ReLU. */
-export const relu: BlockRule = (layouts, node) => {
-  const [x] = node.inputs;
-  const conv = x && layouts.convolutionOf(x);
+export const relu: BlockRule<'x', object> = (layouts, node, { inputs: { x } }) => {
+  const conv = layouts.convolutionOf(x);
   if (conv === undefined || 'activation' in conv.attributes)
     return elementwise('Relu')(layouts, node);
   const value = layouts.conv(conv.inputs, { ...conv.attributes, activation: 'Relu' });
   return { value, layout: 'blocked' };
 };
 
-export const reluGradient: BlockRule = (layouts, node) => {
-  const [y, g] = node.inputs;
-  if (!y || !g || !layouts.fits(node) || !layouts.inBlocks(y)) return undefined;
+export const reluGradient: BlockRule<'y' | 'upstream', object> = (
+  layouts,
+  node,
+  { inputs: { y, upstream } },
+) => {
+  if (!layouts.fits(node) || !layouts.inBlocks(y)) return undefined;
   const mask = reluMask(layouts.emit, layouts.blocked(y));
-  return { value: layouts.emit.node('Mul', [layouts.blocked(g), mask]), layout: 'blocked' };
+  return { value: layouts.emit.node('Mul', [layouts.blocked(upstream), mask]), layout: 'blocked' };
 };
 
 /** A map as another type, where it lies: the masks that comparisons of maps make. */
-export const cast: BlockRule = (layouts, node) => {
-  const [x] = node.inputs;
-  if (!x || !layouts.inBlocks(x)) return undefined;
+export const cast: BlockRule<'x', object> = (layouts, node, { inputs: { x } }) => {
+  if (!layouts.inBlocks(x)) return undefined;
   return { value: layouts.cast(layouts.blocked(x), node.dtype), layout: 'blocked' };
 };
 
@@ -109,9 +112,12 @@ function affine(layouts: Layouts, x: Value, scale: Value, shift: Value, channels
   return layouts.conv([x, weight, shift], { kernel_shape: [1, 1], group: channels });
 }
 
-export const channelAffine: BlockRule = (layouts, node) => {
-  const [x, scale, shift] = node.inputs;
-  if (!x || !scale || !shift || !layouts.fits(node) || !layouts.inBlocks(x)) return undefined;
+export const channelAffine: BlockRule<'x' | 'scale' | 'shift', object> = (
+  layouts,
+  node,
+  { inputs: { x, scale, shift } },
+) => {
+  if (!layouts.fits(node) || !layouts.inBlocks(x)) return undefined;
   const value = affine(
     layouts,
     layouts.blocked(x),
@@ -123,9 +129,12 @@ export const channelAffine: BlockRule = (layouts, node) => {
 };
 
 /** x less one value per channel: the affine map that multiplies by one, which rounds nothing. */
-export const channelShift: BlockRule = (layouts, node) => {
-  const [x, values] = node.inputs;
-  if (!x || !values || !layouts.fits(node) || !layouts.inBlocks(x)) return undefined;
+export const channelShift: BlockRule<'x' | 'values', object> = (
+  layouts,
+  node,
+  { inputs: { x, values } },
+) => {
+  if (!layouts.fits(node) || !layouts.inBlocks(x)) return undefined;
   const channels = node.dim(1);
   const ones = layouts.emit.constant(new Float64Array(channels).fill(1), [channels], 'float32');
   const shift = layouts.emit.node('Neg', [layouts.plain(values)]);
@@ -134,12 +143,13 @@ export const channelShift: BlockRule = (layouts, node) => {
 };
 
 /** Normalisation by statistics that are computed elsewhere, as an affine map. */
-export const normalize: BlockRule = (layouts, node) => {
-  const [x, weight, bias, mean, variance] = node.inputs;
-  if (!x || !weight || !bias || !mean || !variance) return undefined;
+export const normalize: BlockRule<NormInputs, { readonly epsilon: number }> = (
+  layouts,
+  node,
+  { inputs: { x, weight, bias, mean, variance }, attributes: { epsilon } },
+) => {
   if (!layouts.fits(node) || !layouts.inBlocks(x)) return undefined;
   const { emit } = layouts;
-  const { epsilon } = node.attributes as { readonly epsilon: number };
   const stabilised = emit.node('Add', [
     layouts.plain(variance),
     emit.constant([epsilon], [], 'float32'),
@@ -155,9 +165,11 @@ export const normalize: BlockRule = (layouts, node) => {
 };
 
 /** The gradient through batch normalisation: two affine maps, of which one is added to the other as it is made. */
-export const centredSum: BlockRule = (layouts, node) => {
-  const [a, s, meanA, b, t, meanB] = node.inputs;
-  if (!a || !s || !meanA || !b || !t || !meanB) return undefined;
+export const centredSum: BlockRule<'a' | 's' | 'meanA' | 'b' | 't' | 'meanB', object> = (
+  layouts,
+  node,
+  { inputs: { a, s, meanA, b, t, meanB } },
+) => {
   if (!layouts.fits(node) || !layouts.inBlocks(b)) return undefined;
   const { emit } = layouts;
   const weight = (scale: Tensor) => layouts.view(layouts.plain(scale), [node.dim(1), 1, 1, 1]);
@@ -171,10 +183,9 @@ export const centredSum: BlockRule = (layouts, node) => {
 };
 
 /** Values of one place stretched over all: the blocks are stretched instead. */
-export const expand: BlockRule = (layouts, node) => {
-  const [x] = node.inputs;
-  if (x === undefined || !layouts.fits(node) || x.rank !== 4 || layoutMatters(x)) return undefined;
-  const [b = 1, c = 1, h = 1, w = 1] = node.shape;
+export const expand: BlockRule<'x', object> = (layouts, node, { inputs: { x } }) => {
+  if (!layouts.fits(node) || x.rank !== 4 || layoutMatters(x)) return undefined;
+  const [b, c, h, w] = aligned(node);
   const shape = [b, c / layouts.block, h, w, layouts.block];
   const value = layouts.emit.node('Expand', [inFive(layouts, x), layouts.int64(shape)]);
   return { value: layouts.view(value, node.shape), layout: 'blocked' };

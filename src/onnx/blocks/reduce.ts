@@ -1,4 +1,6 @@
 /** Sums and means over space, and over space and batch, in the blocked layout. */
+import { mul } from '../../ops/elementwise.js';
+import { lowerSum } from '../../ops/sum-lowering.js';
 import { elementCount } from '../../tensor/shape.js';
 import type { Value } from '../../tensor/op.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -6,31 +8,36 @@ import type { BlockRule, Layouts } from './layout.js';
 
 /**
  * Sum or mean over [2, 3] or [0, 2, 3]. Over a product of two maps it is a scalar product per
- * channel, which one convolution computes without writing the product down.
+ * channel, which one convolution computes without writing the product down. The sum of a whole weight is
+ * the same in any order: so it is taken where the weight lies, for the norm of gradients.
  */
-export function reduction(kind: 'sum' | 'mean'): BlockRule {
-  return (layouts, node) => {
-    const [x] = node.inputs;
-    const { axes } = node.attributes as { readonly axes: readonly number[] };
+export function reduction(
+  kind: 'sum' | 'mean',
+): BlockRule<'x', { readonly axes: readonly number[] }> {
+  return (layouts, node, { inputs: { x }, attributes: { axes } }) => {
+    if (layouts.isKernel(x) && axes.length === x.rank && node.rank === 0) {
+      const whole = { axes, keepDims: false };
+      const onnx = kind === 'sum' ? 'ReduceSum' : 'ReduceMean';
+      const value = lowerSum(layouts.emit, onnx, layouts.kernel(x), x.shape, whole);
+      return { value, layout: 'plain' };
+    }
     const overBatch = axes[0] === 0;
     const spatial = axes.join() === '2,3' || axes.join() === '0,2,3';
-    if (x === undefined || !spatial || !layouts.fits(x) || !layouts.inBlocks(x)) return undefined;
+    if (!spatial || !layouts.fits(x) || !layouts.inBlocks(x)) return undefined;
 
-    const [batch = 1, , height = 1, width = 1] = x.shape;
-    const places = height * width;
+    const places = x.dim(2) * x.dim(3);
     const product = factors(layouts, x);
     const perSample = product
       ? scalarProducts(layouts, product, x)
       : { value: spatialMeans(layouts, x), scale: kind === 'sum' ? places : 1 };
     const wanted = product && kind === 'mean' ? 1 / places : perSample.scale;
     const total = overBatch ? overSamples(layouts, perSample.value, kind) : perSample.value;
-    const samples = overBatch ? 1 : batch;
-    const channels = x.dim(1);
+    const samples = overBatch ? 1 : x.dim(0);
     const scaled =
       wanted === 1
         ? total
         : layouts.emit.node('Mul', [total, layouts.emit.constant([wanted], [], 'float32')]);
-    return { value: layouts.view(scaled, shapeOf(node, samples * channels)), layout: 'plain' };
+    return { value: layouts.view(scaled, shapeOf(node, samples * x.dim(1))), layout: 'plain' };
   };
 }
 
@@ -40,8 +47,9 @@ function shapeOf(node: Tensor, size: number): readonly number[] {
 
 /** The two maps whose product is being reduced, if that product is of no other use. */
 function factors(layouts: Layouts, x: Tensor): readonly [Tensor, Tensor] | undefined {
-  const [a, b] = x.inputs;
-  if (x.op.name !== 'mul' || !a || !b || !layouts.usedOnce(x)) return undefined;
+  const product = mul.op.read(x);
+  if (product === undefined || !layouts.usedOnce(x)) return undefined;
+  const { a, b } = product.inputs;
   const alike = a.size === x.size && b.size === x.size && layouts.fits(a) && layouts.fits(b);
   return alike ? [a, b] : undefined;
 }
@@ -53,7 +61,8 @@ function factors(layouts: Layouts, x: Tensor): readonly [Tensor, Tensor] | undef
 const CHAIN = 256;
 
 /** Cuts the rows of a map into parts of whole rows, as large as a chain may be. */
-function partsOf({ shape: [, , height = 1, width = 1] }: Tensor): { parts: number; rows: number } {
+function partsOf(x: Tensor): { parts: number; rows: number } {
+  const [height, width] = [x.dim(2), x.dim(3)];
   let rows = Math.max(1, Math.min(height, Math.floor(CHAIN / width)));
   while (height % rows !== 0) rows--;
   return { parts: height / rows, rows };
@@ -64,10 +73,11 @@ function overParts(
   layouts: Layouts,
   value: Value,
   parts: number,
-  { shape: [batch = 1, channels = 1] }: Tensor,
+  x: Tensor,
   kind: 'sum' | 'mean',
 ): Value {
   const { block, emit } = layouts;
+  const [batch, channels] = [x.dim(0), x.dim(1)];
   if (parts === 1) return layouts.view(value, [batch, channels]);
   const apart = layouts.view(value, [(batch * channels) / block, parts, block]);
   const together =

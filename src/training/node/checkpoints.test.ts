@@ -10,7 +10,8 @@ import { writeSafetensors } from '../../formats/safetensors.js';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint.js';
 import { emptyTally, type EpochMetrics } from '../metrics.js';
 import { makeRecipe } from '../recipe.js';
-import { Diverged, type Position } from '../train.js';
+import { classification } from '../../tasks/classification.js';
+import { Diverged, type Position } from '../fit.js';
 import {
   findCheckpoint,
   newestCheckpoint,
@@ -33,6 +34,8 @@ const PREVIOUS = 'previous.safetensors';
 function values(step: number): HostTensors {
   return { weight: { dtype: 'float32', shape: [2], data: Float32Array.of(step, -step) } };
 }
+
+const TOP1 = classification().primary;
 
 /** The position after so many epochs with these accuracies, and some steps of the next. */
 function position(accuracies: readonly number[], iteration = 0): Position {
@@ -64,7 +67,8 @@ async function flipBit(name: string): Promise<void> {
 describe('saveCheckpoint', () => {
   it('keeps the last checkpoint and the one before it', async () => {
     expect(await found()).toBeUndefined();
-    for (const step of [1, 2, 3]) await saveCheckpoint(folder, position([], step), values(step));
+    for (const step of [1, 2, 3])
+      await saveCheckpoint(folder, position([], step), values(step), TOP1);
     expect(await stepIn(LAST)).toBe(3);
     expect(await stepIn(PREVIOUS)).toBe(2);
     expect(await firstWeight()).toBe(3);
@@ -72,20 +76,22 @@ describe('saveCheckpoint', () => {
   });
 
   it('keeps the best epoch, the first among equals, and no epoch that is not over', async () => {
-    await saveCheckpoint(folder, position([], 3), values(1));
+    await saveCheckpoint(folder, position([], 3), values(1), TOP1);
     expect(folder.has('best.safetensors')).toBe(false);
-    await saveCheckpoint(folder, position([50]), values(2));
-    await saveCheckpoint(folder, position([50], 1), values(3));
-    await saveCheckpoint(folder, position([50, 50]), values(4));
+    await saveCheckpoint(folder, position([50]), values(2), TOP1);
+    await saveCheckpoint(folder, position([50], 1), values(3), TOP1);
+    await saveCheckpoint(folder, position([50, 50]), values(4), TOP1);
     expect(await stepIn('best.safetensors')).toBe(2);
-    await saveCheckpoint(folder, position([50, 50, 60]), values(5));
+    await saveCheckpoint(folder, position([50, 50, 60]), values(5), TOP1);
     expect(await stepIn('best.safetensors')).toBe(5);
     expect((await readFile(folder.file('metrics.jsonl'), 'utf8')).split('\n')).toHaveLength(4);
   });
 
   it('writes nothing that is not finite', async () => {
-    await saveCheckpoint(folder, position([50]), values(1));
-    await expect(saveCheckpoint(folder, position([50, 60]), values(NaN))).rejects.toThrow(Diverged);
+    await saveCheckpoint(folder, position([50]), values(1), TOP1);
+    await expect(saveCheckpoint(folder, position([50, 60]), values(NaN), TOP1)).rejects.toThrow(
+      Diverged,
+    );
     expect(await stepIn(LAST)).toBe(1);
     expect(folder.has(PREVIOUS)).toBe(false);
   });
@@ -93,8 +99,8 @@ describe('saveCheckpoint', () => {
 
 describe('findCheckpoint', () => {
   beforeEach(async () => {
-    await saveCheckpoint(folder, position([], 1), values(1));
-    await saveCheckpoint(folder, position([], 2), values(2));
+    await saveCheckpoint(folder, position([], 1), values(1), TOP1);
+    await saveCheckpoint(folder, position([], 2), values(2), TOP1);
   });
 
   it.each([
@@ -131,7 +137,7 @@ describe('findCheckpoint', () => {
     await flipBit(LAST);
     await setDamagedAside(folder);
     expect(await readdir(folder.path)).toContain('last.damaged.safetensors');
-    await saveCheckpoint(folder, position([], 2), values(2));
+    await saveCheckpoint(folder, position([], 2), values(2), TOP1);
     expect([await stepIn(LAST), await stepIn(PREVIOUS)]).toEqual([2, 1]);
   });
 

@@ -8,12 +8,14 @@ import type { HostTensors } from '../../runtime/engine.js';
 import { readFileChecked } from '../../formats/node/files.js';
 import { checkState, readCheckpoint, writeCheckpoint, type Checkpoint } from '../checkpoint.js';
 import { notFinite } from '../step.js';
-import { Diverged, type Position } from '../train.js';
+import { Diverged, type Position } from '../fit.js';
+import { isBetter, valFigure, type EpochMetrics } from '../metrics.js';
+import type { Primary } from '../../tasks/task.js';
 import { versions, type RunFolder } from './run-folder.js';
 
-const LAST = 'last.safetensors';
+export const LAST = 'last.safetensors';
 const PREVIOUS = 'previous.safetensors';
-const BEST = 'best.safetensors';
+export const BEST = 'best.safetensors';
 /** A last checkpoint that could not be used is set aside under this name. */
 const DAMAGED = 'last.damaged.safetensors';
 /** And one under this name whose values lead to an infinite loss. */
@@ -41,6 +43,7 @@ export async function saveCheckpoint(
   folder: RunFolder,
   position: Position,
   values: HostTensors,
+  primary: Primary,
 ): Promise<void> {
   const broken = notFinite(values);
   if (broken !== undefined) {
@@ -51,8 +54,10 @@ export async function saveCheckpoint(
   const { metrics, iteration } = position;
   const metadata = { [VERSIONS]: JSON.stringify(versions()) };
   const latest = metrics.at(-1);
+  const figure = (one: EpochMetrics): number => valFigure(one, primary.name);
   const improved =
-    latest && metrics.slice(0, -1).every((earlier) => earlier.val_top1 < latest.val_top1);
+    latest &&
+    metrics.slice(0, -1).every((earlier) => isBetter(primary, figure(latest), figure(earlier)));
   if (improved && iteration === 0) {
     const best = await writeCheckpoint(values, position, { optimizer: false, metadata });
     await folder.writeBytes(BEST, best);

@@ -8,6 +8,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FileError, FoveaError, RequestError } from '../../errors.js';
+import { loadForNode } from '../../packages.node.js';
 import { asFileError, readFileChecked } from '../../formats/node/files.js';
 
 /** The file that is locked; while it is, it names the process. */
@@ -62,12 +63,15 @@ export async function withLock<T>(folder: string, body: () => Promise<T>): Promi
 
 /** The file's handle, locked; undefined if another process has it. */
 async function tryToTake(file: string): Promise<FileHandle | undefined> {
-  const { tryLock } = await import('fs-native-extensions').catch((error: unknown) => {
-    throw new FoveaError(
-      `This platform (${process.platform}-${process.arch}) has no locks for files that Fovea knows, so nothing is trained on it.`,
-      { cause: error },
-    );
-  });
+  const { tryLock } = await loadForNode(() => import('fs-native-extensions')).catch(
+    (error: unknown) => {
+      if (error instanceof FoveaError) throw error;
+      throw new FoveaError(
+        `This platform (${process.platform}-${process.arch}) has no locks for files that Fovea knows, so nothing is trained on it.`,
+        { cause: error },
+      );
+    },
+  );
   let handle: FileHandle | undefined;
   try {
     handle = await open(file, 'a+');

@@ -1,33 +1,61 @@
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { existsSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { FileError, RequestError } from '../../errors.js';
 import {
   asFileError,
   makeFolder,
   readFileChecked,
+  readJsonFile,
   removeTemporaryFiles,
   writeFileAtomic,
   writeJsonFile,
 } from '../../formats/node/files.js';
 import { makeRecipe, type Recipe, type RecipeInput } from '../recipe.js';
 import { refuseOccupied } from './occupied.js';
+import type { Primary } from '../../tasks/task.js';
 import type { EpochMetrics } from '../metrics.js';
 
-/** What a run is summed up to when it has ended. */
+/**
+ * What a run is summed up to when it has ended. Of the task's primary figure, `top1` say, it has
+ * `best_top1`, `mean_best5_top1` and `last_top1`.
+ */
 export interface Summary {
-  readonly best_top1: number;
-  readonly mean_best5_top1: number;
-  readonly last_top1: number;
+  readonly task: string;
+  readonly primary: Primary;
   readonly params: number;
   readonly macs: number;
+  /** Images that it was trained on. */
+  readonly train_examples: number;
   readonly seed: number;
   readonly epochs: number;
   /** Share of the training loop's time spent outside ONNX Runtime; null if no step was left to do. */
   readonly overhead: number | null;
+  /** Share of it spent waiting for data, likewise. */
+  readonly waiting: number | null;
   readonly versions: Readonly<Record<string, string>>;
+  readonly [figure: `${'best' | 'mean_best5' | 'last'}_${string}`]: number;
+}
+
+/** The best value of a run's figure. */
+export function bestFigure(summary: Pick<Summary, 'primary'> & Partial<Summary>): number {
+  return summary[`best_${summary.primary.name}`] ?? NaN;
+}
+
+/** What config.json says of a training by a program, whose parts have no names. */
+export interface Program {
+  readonly program: true;
+  readonly task: string;
+  /** The model's class. */
+  readonly model: string;
+  readonly dataset: string;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly optimizer: string;
+  readonly info: NonNullable<Recipe['info']>;
 }
 
 /** What a run writes besides its TensorBoard events. */
@@ -38,6 +66,7 @@ const RUN_FILES = [
   'previous.safetensors',
   'best.safetensors',
   'summary.json',
+  'evaluation.json',
 ] as const;
 
 /** The files of one training run; every one of them is written whole or not at all. */
@@ -57,6 +86,29 @@ export class RunFolder {
     return folder;
   }
 
+  /**
+   * The folder of a training by a program: a new one, or the one of the same training.
+   * @throws RequestError if it holds another, or anything else
+   */
+  static async ofProgram(path: string, program: Program): Promise<RunFolder> {
+    const folder = new RunFolder(resolve(path));
+    if (!folder.has('config.json')) {
+      await refuseOccupied(path);
+      await folder.writeJson('config.json', program);
+      return folder;
+    }
+    const there = await readJsonFile(folder.file('config.json'));
+    // More epochs than before are no other training.
+    const same = (one: object): string => JSON.stringify({ ...one, epochs: undefined });
+    if (typeof there !== 'object' || there === null || same(there) !== same(program)) {
+      throw new RequestError(
+        `${path} holds another training. Choose another output, or go on with the model, data and settings that it was begun with.`,
+      );
+    }
+    await folder.writeJson('config.json', program);
+    return folder;
+  }
+
   /** An existing run's folder and its recipe. */
   static async open(path: string): Promise<{ folder: RunFolder; recipe: Recipe }> {
     const folder = new RunFolder(resolve(path));
@@ -66,6 +118,12 @@ export class RunFolder {
       );
     }
     const text = new TextDecoder().decode(await readFileChecked(folder.file('config.json')));
+    if (/^\s*\{\s*"program": true/.test(text)) {
+      throw new RequestError(
+        `The run in ${path} was made by a program, with a model, data or a task that have no names here. ` +
+          'Use it in that program: loadRun(model, folder) gives a model its weights.',
+      );
+    }
     try {
       return { folder, recipe: makeRecipe(JSON.parse(text) as RecipeInput) };
     } catch (error) {
@@ -111,6 +169,15 @@ export class RunFolder {
       await rename(this.file(name), this.file(to));
     } catch (error) {
       throw asFileError(error, 'rename', this.file(name));
+    }
+  }
+
+  /** Removes one of the folder's files, if it is there. */
+  async remove(name: string): Promise<void> {
+    try {
+      await rm(this.file(name), { force: true });
+    } catch (error) {
+      throw asFileError(error, 'remove', this.file(name));
     }
   }
 

@@ -1,7 +1,7 @@
 /** What is said when a run ends before its time: what is kept of it, and how it goes on. */
 import { FileError, FoveaError } from '../../errors.js';
 import { MAY_CHANGE } from '../changes.js';
-import { Diverged, Interrupted, type Position } from '../train.js';
+import { Diverged, Interrupted, type Position } from '../fit.js';
 import { newestCheckpoint, setDivergedAside } from './checkpoints.js';
 import type { RunFolder } from './run-folder.js';
 

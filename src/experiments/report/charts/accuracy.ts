@@ -1,8 +1,9 @@
-/** Accuracy and differences to the baseline: every seed a dot, the mean a bar, its interval a line. */
+/** The task's figure and differences to the baseline: every seed a dot, the mean a bar, its interval a line. */
 import { gridX, ruleX, ruleY, tickX } from '@observablehq/plot';
 import type { Spread } from '../../statistics.js';
-import type { AccuracyFigure, MechanismReport, ReportData } from '../data.js';
-import { fixed, signed } from '../format.js';
+import { judgedFigure, type JudgedFigure, type MechanismReport, type ReportData } from '../data.js';
+import type { Format } from '../format.js';
+import { capitalized, differenceTitle, figureFormats, figureTitle, nounOf } from '../words.js';
 import { below, COLOR, draw, marginFor, paddedDomain, rowNames, seedDots } from './draw.js';
 
 interface Row extends Spread {
@@ -14,32 +15,39 @@ interface Row extends Spread {
 const WIDTH = 460;
 const ROW = 34;
 
-/** Top-1 of every mechanism, in the order of the command. */
-export function accuracyChart({ mechanisms, primary }: ReportData): string | null {
-  const rows = mechanisms.map(({ label, accuracy, baseline }) => {
-    return { label, ...accuracy[primary], color: baseline ? COLOR.muted : COLOR.accent };
+/** The figure of every variant, in the order of the command. */
+export function accuracyChart(report: ReportData): string | null {
+  const { mechanisms, primary, figure } = report;
+  const rows = mechanisms.map((mechanism) => {
+    const { label, baseline } = mechanism;
+    const color = baseline ? COLOR.muted : COLOR.accent;
+    return { label, ...judgedFigure(mechanism, primary), color };
   });
   return rowsChart(rows, {
-    description: 'Top-1 accuracy of every mechanism with the values of its seeds',
-    axis: 'top-1 %',
+    description: `${capitalized(figure.title)} of every ${nounOf(report).one} with the values of its seeds`,
+    axis: figureTitle(figure),
     zero: false,
+    write: figureFormats(figure).value,
   });
 }
 
-/** Paired difference to the baseline of every other mechanism. */
-export function differenceChart({ mechanisms, primary, baseline }: ReportData): string | null {
+/** Paired difference to the baseline of every other variant. */
+export function differenceChart(report: ReportData): string | null {
+  const { mechanisms, primary, figure } = report;
+  const baseline = report.baseline ?? 'the baseline';
   const rows = mechanisms.flatMap((mechanism) => {
-    const row = differenceRow(mechanism, mechanism.accuracy[primary]);
+    const row = differenceRow(mechanism, judgedFigure(mechanism, primary));
     return row ? [row] : [];
   });
   return rowsChart(rows, {
-    description: `Difference to ${baseline ?? 'the baseline'} of every mechanism, seed by seed`,
-    axis: `points of top-1 above ${baseline ?? 'the baseline'}`,
+    description: `Difference to ${baseline} of every ${nounOf(report).one}, seed by seed`,
+    axis: `${differenceTitle(figure)} above ${baseline}`,
     zero: true,
+    write: figureFormats(figure).difference,
   });
 }
 
-function differenceRow({ label }: MechanismReport, { difference }: AccuracyFigure): Row | null {
+function differenceRow({ label }: MechanismReport, { difference }: JudgedFigure): Row | null {
   if (difference === null || difference.n === 0) return null;
   const { n, mean, sd, interval, seeds, differences, verdict } = difference;
   const values = seeds.map((seed, i) => ({ seed, value: differences[i] ?? NaN }));
@@ -49,7 +57,12 @@ function differenceRow({ label }: MechanismReport, { difference }: AccuracyFigur
 
 function rowsChart(
   rows: readonly Row[],
-  { description, axis, zero }: { description: string; axis: string; zero: boolean },
+  {
+    description,
+    axis,
+    zero,
+    write,
+  }: { description: string; axis: string; zero: boolean; write: Format },
 ): string | null {
   const dots = rows.flatMap(({ values, ...row }) => values.map((value) => ({ ...row, ...value })));
   if (dots.length === 0) return null;
@@ -70,7 +83,6 @@ function rowsChart(
   const ends = intervals.flatMap(({ label, low, high, color }) =>
     [low, high].filter((x) => x > least && x < most).map((x) => ({ label, x, color })),
   );
-  const write = zero ? signed(2) : fixed(2);
   const labels = rows.map(({ label }) => label);
   return draw(description, {
     width: WIDTH,

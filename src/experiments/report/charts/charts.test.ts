@@ -3,6 +3,7 @@ import type { Explanation } from '../../../explain/explanation.js';
 import { resultsOf } from '../../testing/results.js';
 import { reportData, type ReportData } from '../data.js';
 import { accuracyChart, differenceChart } from './accuracy.js';
+import { confusionChart } from './confusion.js';
 import { costChart, COSTS } from './cost.js';
 import { curvePanels, latePanels } from './curves.js';
 import { gateChart, variationChart } from './gates.js';
@@ -58,6 +59,16 @@ const charts: Record<string, string | null | undefined> = {
   ),
   curve: curvePanels(report)[1]?.svg,
   'curve-late': latePanels(report)[1]?.svg,
+  confusion: confusionChart('se', ['cat', 'dog'], {
+    counts: [
+      [1234.5, 20],
+      [0, 0],
+    ],
+    shares: [
+      [0.98, 0.02],
+      [null, null],
+    ],
+  }),
   gate: gate && gateChart('se', gate),
   variation: gate && variationChart('se', gate),
   'grad-cam-pointing': gradCamChart(report, 'pointing'),
@@ -91,7 +102,7 @@ describe('what a chart shows', () => {
     // In the order of the values: 3 of none, 3 of se, 3 of cbam.
     const { mechanisms } = report;
     const values = mechanisms.flatMap(({ accuracy }) =>
-      accuracy.mean_best5_top1.values.map(({ value }) => value),
+      (accuracy.mean_best5_top1?.values ?? []).map(({ value }) => value),
     );
     // Two values far apart fix the scale; all others must then lie on it.
     const [a, b] = [5, 6];

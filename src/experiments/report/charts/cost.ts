@@ -1,7 +1,8 @@
-/** Accuracy against what a mechanism costs. */
+/** The task's figure against what a network costs. */
 import { dot, link, ruleX, text } from '@observablehq/plot';
-import type { MechanismReport, ReportData } from '../data.js';
+import { judgedFigure, type MechanismReport, type ReportData } from '../data.js';
 import { fixed, type Format } from '../format.js';
+import { capitalized, figureFormats } from '../words.js';
 import { below, beside, COLOR, draw, paddedDomain } from './draw.js';
 
 /** A kind of cost: what it is, where it is found, and its unit. */
@@ -51,10 +52,14 @@ const [WIDTH, TOP, BOTTOM] = [370, 12, 42];
 const INNER_HEIGHT = 196;
 const LABEL_HEIGHT = 15;
 
-/** Mean top-1 (with one standard deviation over the seeds) against one kind of cost; null without figures. */
-export function costChart({ mechanisms, primary }: ReportData, axis: CostAxis): string | null {
+/** Mean of the figure (with one standard deviation over the seeds) against one kind of cost; null without figures. */
+export function costChart(
+  { mechanisms, primary, figure }: ReportData,
+  axis: CostAxis,
+): string | null {
+  const write = figureFormats(figure).value;
   const points = mechanisms.flatMap((mechanism): Point[] => {
-    const { mean, sd } = mechanism.accuracy[primary];
+    const { mean, sd } = judgedFigure(mechanism, primary);
     const cost = axis.of(mechanism);
     if (mean === null || cost === null) return [];
     return [
@@ -74,7 +79,7 @@ export function costChart({ mechanisms, primary }: ReportData, axis: CostAxis): 
   const y = paddedDomain(points.flatMap(({ low, high }) => [low, high]));
   const labels = spreadLabels(points, y, inner).map((label) => ({ ...label, edge: x[1] }));
   const longest = Math.max(...points.map(({ label }) => label.length));
-  return draw(`Top-1 accuracy against ${axis.unit}`, {
+  return draw(`${capitalized(figure.title)} against ${axis.unit}`, {
     width: WIDTH,
     height: TOP + inner + BOTTOM,
     marginLeft: 44,
@@ -103,7 +108,7 @@ export function costChart({ mechanisms, primary }: ReportData, axis: CostAxis): 
         r: 4.5,
         fill: 'color',
         title: ({ label, cost, mean }: Point) =>
-          `${label}: ${axis.format(cost)} ${axis.unit}, ${fixed(2)(mean)} %`,
+          `${label}: ${axis.format(cost)} ${axis.unit}, ${write(mean)} ${figure.unit}`.trim(),
       }),
       text(labels, {
         x: 'edge',

@@ -3,13 +3,15 @@ import { dot, gridX, lineY, ruleY, tickX } from '@observablehq/plot';
 import type { ReportData } from '../data.js';
 import { fixed } from '../format.js';
 import type { ScoredMap } from '../seeing.js';
+import { nounOf } from '../words.js';
 import { below, beside, COLOR, draw, marginFor, rowNames, seedDots } from './draw.js';
 import { layerNames } from './layers.js';
 
 export type ScoreName = 'pointing' | 'energy';
 
 /** Grad-CAM of every mechanism: the yardstick that all networks share. Null if none was scored. */
-export function gradCamChart({ mechanisms }: ReportData, score: ScoreName): string | null {
+export function gradCamChart(report: ReportData, score: ScoreName): string | null {
+  const { mechanisms } = report;
   const rows = mechanisms.flatMap(({ label, localisation, baseline }) =>
     localisation
       .filter(({ kind }) => kind === 'grad-cam')
@@ -23,7 +25,7 @@ export function gradCamChart({ mechanisms }: ReportData, score: ScoreName): stri
   const means = rows.map(({ label, color, ...map }) => ({ label, color, mean: map[score].mean }));
   const shares = rows.map(({ label, share }) => ({ label, share }));
   const most = Math.max(...dots.map(({ value }) => value), ...shares.map(({ share }) => share));
-  return draw(`Grad-CAM's ${score} score of every mechanism`, {
+  return draw(`Grad-CAM's ${score} score of every ${nounOf(report).one}`, {
     width: 420,
     height: 46 + 30 * rows.length,
     marginLeft: marginFor(labels),

@@ -1,21 +1,24 @@
 import { accuracyChart, differenceChart } from '../charts/accuracy.js';
-import { MEASURES, type Measure, type ReportData } from '../data.js';
-import { fixed, pValue, signed } from '../format.js';
+import { measuresOf, type Measure } from '../../measures.js';
+import { judgedFigure, type ReportData } from '../data.js';
+import { fixed, pValue } from '../format.js';
 import { html, trusted, type Content, type Markup } from '../html.js';
 import type { Numbers } from '../numbers.js';
 import { chartFigure, dataTable } from '../table.js';
-import { MEASURE_TITLES } from '../words.js';
+import { betterNote, capitalized, figureFormats, figureTitle, measureTitle } from '../words.js';
 
-/** Accuracy of every mechanism and its difference to the baseline. */
+/** The task's figure of every variant and its difference to the baseline. */
 export function accuracySection(report: ReportData, numbers: Numbers): Markup {
-  const { primary } = report;
+  const { primary, figure } = report;
+  const titleOf = (measure: Measure): string =>
+    `${capitalized(figureTitle(figure))}: ${measureTitle(measure)}`;
   const svg = (chart: string | null): Markup | null => (chart === null ? null : trusted(chart));
-  const others = MEASURES.filter((measure) => measure !== primary);
+  const [, ...others] = measuresOf(figure);
   return html`<section id="accuracy">
-    <h2>Accuracy</h2>
+    <h2>${capitalized(figure.title)}</h2>
     <div class="charts">
       ${chartFigure(
-        html`Top-1 %, ${MEASURE_TITLES[primary]}`,
+        html`${titleOf(primary)}${betterNote(figure)}`,
         svg(accuracyChart(report)),
         'A ring is a seed, the bar their mean, the line its 95 % interval (without an end where it leaves the chart).',
       )}
@@ -30,7 +33,7 @@ export function accuracySection(report: ReportData, numbers: Numbers): Markup {
       <summary>The same for the best and for the last epoch</summary>
       ${others.map(
         (measure) =>
-          html`<h4>Top-1 %, ${MEASURE_TITLES[measure]}</h4>
+          html`<h4>${titleOf(measure)}</h4>
             ${measureTable(report, numbers, measure)}`,
       )}
     </details>
@@ -38,38 +41,40 @@ export function accuracySection(report: ReportData, numbers: Numbers): Markup {
 }
 
 function measureTable(
-  { mechanisms, baseline, settings }: ReportData,
+  { mechanisms, baseline, settings, figure }: ReportData,
   numbers: Numbers,
   measure: Measure,
 ): Markup {
-  const rows = mechanisms.map(
-    ({ label, title, accuracy, baseline: isBaseline }, place): Content[] => {
-      const at = ['mechanisms', place, 'accuracy', measure];
-      const { n, difference } = accuracy[measure];
-      const interval = numbers.range([...at, 'difference', 'interval'], signed(2));
-      const name = html`${label} <small>${title}</small>`;
-      const mean = html`${numbers.show([...at, 'mean'], fixed(2))}${
-        n > 1 && html` ± ${numbers.show([...at, 'sd'], fixed(2))}`
-      }`;
-      const seeds = html`${numbers.show([...at, 'n'], fixed(0))} of ${settings.seeds.length}`;
-      if (isBaseline || difference === null) return [name, mean, seeds, '', '', '', 'the baseline'];
-      return [
-        name,
-        mean,
-        seeds,
-        numbers.show([...at, 'difference', 'mean'], signed(2)),
-        interval ?? '–',
-        numbers.show([...at, 'difference', 'adjustedP'], pValue),
-        html`<span class="verdict ${VERDICT_CLASS[difference.verdict] ?? ''}"
-          >${difference.verdict}</span
-        >`,
-      ];
-    },
-  );
+  const formats = figureFormats(figure);
+  const rows = mechanisms.map((mechanism, place): Content[] => {
+    const { label, title, baseline: isBaseline } = mechanism;
+    const at = ['mechanisms', place, 'accuracy', measure];
+    const { n, difference } = judgedFigure(mechanism, measure);
+    const interval = numbers.range([...at, 'difference', 'interval'], formats.difference);
+    const name = html`${label} ${title !== null && html`<small>${title}</small>`}`;
+    const mean = html`${numbers.show([...at, 'mean'], formats.value)}${
+      n > 1 && html` ± ${numbers.show([...at, 'sd'], formats.value)}`
+    }`;
+    const seeds = html`${numbers.show([...at, 'n'], fixed(0))} of ${settings.seeds.length}`;
+    if (difference === null) {
+      return [name, mean, seeds, '', '', '', isBaseline ? 'the baseline' : ''];
+    }
+    return [
+      name,
+      mean,
+      seeds,
+      numbers.show([...at, 'difference', 'mean'], formats.difference),
+      interval ?? '–',
+      numbers.show([...at, 'difference', 'adjustedP'], pValue),
+      html`<span class="verdict ${VERDICT_CLASS[difference.verdict] ?? ''}"
+        >${difference.verdict}</span
+      >`,
+    ];
+  });
   return dataTable(
     [
-      { head: 'attention' },
-      { head: 'top-1 % ± sd', numeric: true },
+      { head: settings.axis },
+      { head: `${figureTitle(figure)} ± sd`, numeric: true },
       { head: 'seeds', numeric: true },
       { head: `difference to ${baseline ?? 'baseline'}`, numeric: true },
       { head: '95 % interval', numeric: true },

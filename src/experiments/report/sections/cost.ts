@@ -4,18 +4,19 @@ import { fixed, millions, whole } from '../format.js';
 import { html, trusted, type Markup } from '../html.js';
 import type { Numbers } from '../numbers.js';
 import { chartFigure, dataTable } from '../table.js';
+import { capitalized, figureTitle } from '../words.js';
 
-/** What the mechanisms cost, and the accuracy that stands against it. */
+/** What the networks cost, and the figure that stands against it. */
 export function costSection(report: ReportData, numbers: Numbers): Markup {
   const charts = COSTS.map((axis) => {
     const svg = costChart(report, axis);
     return chartFigure(
-      html`Top-1 % against ${axis.title.toLowerCase()}`,
+      html`${capitalized(figureTitle(report.figure))} against ${axis.title.toLowerCase()}`,
       svg === null ? null : trusted(svg),
     );
   });
   return html`<section id="cost">
-    <h2>Accuracy against cost</h2>
+    <h2>${capitalized(report.figure.title)} against cost</h2>
     <div class="panels">${charts}</div>
     <p class="note">
       A dot is the mean over the seeds, the line one standard deviation either way.
@@ -24,10 +25,10 @@ export function costSection(report: ReportData, numbers: Numbers): Markup {
   </section>`;
 }
 
-function costTable({ mechanisms }: ReportData, numbers: Numbers): Markup {
+function costTable({ mechanisms, settings }: ReportData, numbers: Numbers): Markup {
   return dataTable(
     [
-      { head: 'attention' },
+      { head: settings.axis },
       { head: 'parameters', numeric: true },
       { head: 'multiply-adds per image', numeric: true },
       { head: 'latency, ms', numeric: true },

@@ -44,7 +44,7 @@ function ownMaps({ mechanisms }: ReportData): Markup | null {
     return names.map((name) => ({ label, name, maps: own.filter((map) => map.name === name) }));
   });
   if (series.length === 0) return null;
-  return html`<h3>The mechanisms’ own maps, by layer</h3>
+  return html`<h3>The networks’ own maps, by layer</h3>
     <div class="charts">
       ${series.flatMap(({ label, name, maps }) =>
         SCORES.map((score) =>
@@ -57,7 +57,7 @@ function ownMaps({ mechanisms }: ReportData): Markup | null {
     </div>`;
 }
 
-function scoreTable({ mechanisms }: ReportData, numbers: Numbers): Markup {
+function scoreTable({ mechanisms, settings }: ReportData, numbers: Numbers): Markup {
   const rows = mechanisms.flatMap(({ label, localisation }, place) =>
     localisation.map((map, i): Content[] => {
       const at = ['mechanisms', place, 'localisation', i];
@@ -78,7 +78,7 @@ function scoreTable({ mechanisms }: ReportData, numbers: Numbers): Markup {
     <summary>All scores, mean and standard deviation over the seeds</summary>
     ${dataTable(
       [
-        { head: 'attention' },
+        { head: settings.axis },
         { head: 'map' },
         { head: 'pointing game', numeric: true },
         { head: 'energy', numeric: true },

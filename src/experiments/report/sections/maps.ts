@@ -2,10 +2,8 @@ import type { MechanismReport, ReportData } from '../data.js';
 import { fixed } from '../format.js';
 import { html, type Markup } from '../html.js';
 import type { Numbers } from '../numbers.js';
+import { picture, type Pictures } from '../pictures.js';
 import type { MapRow, ShownMaps } from '../seeing.js';
-
-/** Pictures by their path in the comparison's folder, as data URIs. */
-export type Pictures = ReadonlyMap<string, string>;
 
 /** Where the networks look, on the same images for every mechanism; nothing where no run was explained. */
 export function mapsSection(
@@ -21,9 +19,9 @@ export function mapsSection(
   return html`<section id="maps">
     <h2>Where it looks</h2>
     <p>
-      The same images for every network. Grad-CAM shows what speaks for the predicted class, with or
-      without attention; the other rows are the mechanism’s own maps in the last block of a stage.
-      Bright is much. Each map has its own scale, from its smallest to its largest value.
+      The same images for every network. Grad-CAM shows what speaks for the predicted class in any
+      network; the other rows are the network’s own maps in the last block of a stage. Bright is
+      much. Each map has its own scale, from its smallest to its largest value.
     </p>
     <div class="maps">
       <table>
@@ -65,7 +63,7 @@ function mechanismRows(
           ${row.files.map(
             (file, image) =>
               html`<td>
-                ${file === null ? '–' : picture(pictures, file, `${label}, ${describe(row)}`)}
+                ${picture(pictures, file, `${label}, ${describe(row)}`)}
                 ${row.kind === 'grad-cam' && prediction(images[image], place, image, numbers)}
               </td>`,
           )}
@@ -80,7 +78,8 @@ function prediction(
   index: number,
   numbers: Numbers,
 ): Markup | null {
-  if (image === undefined) return null;
+  // Networks that tell no class of an image predict none.
+  if (image === undefined || image.predicted === '') return null;
   const right = image.class === '' ? '' : image.class === image.predicted ? '✓ ' : '✗ ';
   const probability = numbers.show(
     ['mechanisms', place, 'maps', 'images', index, 'probability'],
@@ -95,10 +94,4 @@ function describe({ kind, module, name, query }: MapRow): string {
   if (query === null) return `${name}, ${layer}`;
   const [row, column] = query.map((share) => fixed(0)(100 * share));
   return `${name} from ${row ?? ''} % down, ${column ?? ''} % across, ${layer}`;
-}
-
-function picture(pictures: Pictures, file: string, description: string): Markup | string {
-  const uri = pictures.get(file);
-  if (uri === undefined) return '–';
-  return html`<img src="${uri}" alt="${description}" title="${file}" width="104" height="104" />`;
 }

@@ -1,0 +1,2 @@
+/** Graphs as ONNX files. */
+export { lowerToOnnx, type Graph, type LowerOptions } from './lower.js';
