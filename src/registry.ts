@@ -1,3 +1,4 @@
+import { describeValue } from './describe-value.js';
 import { RequestError } from './errors.js';
 import { suggestion } from './suggest.js';
 
@@ -57,4 +58,20 @@ export class Registry<Value extends { readonly id: string }> {
   list(): readonly Value[] {
     return [...this.#values.values()];
   }
+}
+
+/**
+ * Checks that a value is what a `define..` makes: a program in plain JavaScript may give any.
+ * @param by the function that makes such values
+ * @param taker what is given it, for the message
+ * @throws RequestError for another one
+ */
+export function requireMade(
+  given: unknown,
+  kind: abstract new (...args: never[]) => unknown,
+  by: string,
+  taker: string,
+): void {
+  if (given instanceof kind) return;
+  throw new RequestError(`${taker} takes what ${by} makes, not ${describeValue(given)}.`);
 }

@@ -2,7 +2,7 @@
 import { describeValue } from '../describe-value.js';
 import { RequestError } from '../errors.js';
 import { Module, type Layer } from '../nn/module.js';
-import { Registry } from '../registry.js';
+import { Registry, requireMade } from '../registry.js';
 import { parseChoice } from './choice.js';
 import { Mechanism, MechanismChoice, type AnyOptions } from './mechanism.js';
 import { zoo, type MechanismId, type Zoo } from './zoo.js';
@@ -63,12 +63,7 @@ export const attention = {
    * @throws RequestError if another one has its id, and for what defineMechanism did not make
    */
   register(mechanism: Mechanism): void {
-    const given: unknown = mechanism;
-    if (!(given instanceof Mechanism)) {
-      throw new RequestError(
-        `attention.register takes what defineMechanism makes, not ${describeValue(given)}.`,
-      );
-    }
+    requireMade(mechanism, Mechanism, 'defineMechanism', 'attention.register');
     registry.add(mechanism);
   },
 

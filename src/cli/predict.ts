@@ -8,6 +8,7 @@ import { readFileChecked } from '../formats/node/files.js';
 import { createRuntime } from '../runtime/node/create.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { predict, type Prediction } from '../training/evaluate.js';
+import { runtimeOf } from '../training/node/from-recipe.js';
 import { trainedModel } from '../training/node/trained.js';
 import type { Recipe, RecipeInput } from '../training/recipe.js';
 import { EXIT, whole } from './command.js';
@@ -102,8 +103,7 @@ async function open(flags: PredictFlags, given: RecipeInput): Promise<Predictor>
   const trained = await trainedModel(request);
   tellAssumed(request, trained);
   const { task, model, info, recipe } = trained;
-  const { threads } = recipe;
-  const runtime = await createRuntime(recipe.device, { ...(threads !== undefined && { threads }) });
+  const runtime = await runtimeOf(recipe);
   return {
     weights: request.weights,
     task: task.id,

@@ -124,15 +124,9 @@ export async function weightsRequest(
   }
   const { folder, recipe } = await RunFolder.open(run);
   const known = knownInfo(recipe);
-  const file = `${checkpoint}.safetensors`;
-  if (!folder.has(file)) {
-    throw new RequestError(
-      `The run in ${run} has no ${file} yet: it ends its first epoch with one.`,
-    );
-  }
   return {
     recipe: { ...recipe, ...given } as typeof recipe,
-    weights: folder.file(file),
+    weights: folder.weights(checkpoint, run),
     // What a run was trained with, whatever wrote the file that lies there.
     ...(known && { normalization: known.normalization }),
     ...normalization,

@@ -203,13 +203,27 @@ function checkNumbers(
 /** Mean and deviation (divisor n) of the pixels of each channel, in float64. A channel of one value has the deviation 1. */
 function statisticsOf(images: Uint8Array, channels: number, plane: number): Normalization {
   const counts = Array.from({ length: channels }, () => new Float64Array(256));
-  for (let at = 0; at < images.length; at += plane) {
-    const histogram = counts[(at / plane) % channels];
-    if (histogram === undefined) continue;
-    for (const byte of images.subarray(at, at + plane))
-      histogram[byte] = (histogram[byte] ?? 0) + 1;
+  for (let at = 0; at < images.length; at += channels * plane) {
+    countPixels(images.subarray(at, at + channels * plane), counts);
   }
   return normalizationOf(counts);
+}
+
+/**
+ * Counts the bytes of an image.
+ * @param bytes [C, H, W]
+ * @param counts for each channel, 256 of them, to which is added
+ */
+export function countPixels(bytes: Uint8Array, counts: readonly Float64Array[]): void {
+  const plane = bytes.length / counts.length;
+  for (const [channel, histogram] of counts.entries()) {
+    countBytes(bytes.subarray(channel * plane, (channel + 1) * plane), histogram);
+  }
+}
+
+/** Counts bytes, [256]. */
+export function countBytes(bytes: Uint8Array, histogram: Float64Array): void {
+  for (const byte of bytes) histogram[byte] = (histogram[byte] ?? 0) + 1;
 }
 
 /**

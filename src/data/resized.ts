@@ -1,4 +1,10 @@
-import { normalizationOf, type DataInfo, type Dataset, type Splits } from './dataset.js';
+import {
+  countPixels,
+  normalizationOf,
+  type DataInfo,
+  type Dataset,
+  type Splits,
+} from './dataset.js';
 import { fitted } from './fitted.js';
 
 /**
@@ -18,11 +24,7 @@ export async function resized(
   const counts = Array.from({ length: channels }, () => new Float64Array(256));
   for (let index = 0; index < train.size; index++) {
     const { image } = fitted(await train.example(index), { channels, height, width });
-    const plane = height * width;
-    image.data.forEach((byte, at) => {
-      const histogram = counts[Math.floor(at / plane)];
-      if (histogram) histogram[byte] = (histogram[byte] ?? 0) + 1;
-    });
+    countPixels(image.data, counts);
   }
   const own = { channels, height, width, normalization: normalizationOf(counts) };
   const brought = (dataset: Dataset): Dataset => ({ ...dataset, ...own });

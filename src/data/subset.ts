@@ -1,5 +1,5 @@
 import { RequestError } from '../errors.js';
-import type { Dataset } from './dataset.js';
+import { infoOf, type Dataset } from './dataset.js';
 
 /**
  * `n` examples with the classes as equal in number as can be, in the order of the data set. Of each class
@@ -40,13 +40,12 @@ export function subset(dataset: Dataset, n: number): Dataset {
  * @param indices places in the data set
  */
 export function choose(dataset: Dataset, indices: Uint32Array): Dataset {
-  const { name, split, classes, pixelClasses, labels } = dataset;
-  const { channels, height, width, normalization } = dataset;
+  const { split, labels } = dataset;
   const original = (index: number): number => indices[index] ?? NaN;
   const openWhole = dataset.openLoader?.bind(dataset);
   return {
-    ...{ name, split, classes, channels, height, width, normalization },
-    ...(pixelClasses && { pixelClasses }),
+    ...infoOf(dataset),
+    split,
     size: indices.length,
     ...(labels && { labels: Int32Array.from(indices, (index) => labels[index] ?? NaN) }),
     example: (index) => dataset.example(original(index)),

@@ -9,7 +9,7 @@ import type { HostTensor, HostTensors } from '../runtime/engine.js';
 import type { LoadedModel } from '../runtime/loaded-model.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Prediction } from '../training/evaluate.js';
-import { evaluationBatch } from '../training/pass.js';
+import { evaluationBatch, rowOf } from '../training/pass.js';
 import type { Predictions } from './predicted.js';
 
 /** What a file does not say, or says otherwise. */
@@ -155,12 +155,9 @@ function imageInput(inputs: readonly ModelEnd[], source: string) {
 /** The output's values for one image of a batch; those without a row for every image are left out. */
 function rowsAt(outputs: HostTensors, place: number, count: number): Record<string, HostTensor> {
   return Object.fromEntries(
-    Object.entries(outputs).flatMap(([name, { dtype, shape, data }]) => {
-      if (shape[0] !== count) return [];
-      const length = data.length / count;
-      const own = data.slice(place * length, (place + 1) * length);
-      return [[name, { dtype, shape: shape.slice(1), data: own }] as const];
-    }),
+    Object.entries(outputs).flatMap(([name, output]) =>
+      output.shape[0] === count ? [[name, rowOf(output, place, count)] as const] : [],
+    ),
   );
 }
 

@@ -3,8 +3,8 @@ import type { Dataset } from '../data/dataset.js';
 import type { Module } from '../nn/module.js';
 import type { HostTensor } from '../runtime/engine.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { Pass } from '../training/pass.js';
-import { PREDICTION } from '../training/step.js';
+import { batchWithin, Pass, predictionsOf } from '../training/pass.js';
+import { floatOutput } from '../training/step.js';
 import { views, type GateView, type View, type ViewOptions } from './views.js';
 
 /** Images at a time: attention in an early layer takes megabytes for each. */
@@ -45,11 +45,9 @@ export function look(
   indices: readonly number[],
   options: Omit<ViewOptions, 'batchSize' | 'data'>,
 ): Looking {
-  const { channels, height, width } = dataset;
-  const room = Math.max(1, Math.floor(MOST_VALUES / (channels * height * width)));
-  const batchSize = Math.min(BATCH, room, indices.length);
+  const batchSize = Math.min(indices.length, batchWithin(dataset, BATCH, MOST_VALUES));
   const viewsOf = (size: number) => views(model, { ...options, data: dataset, batchSize: size });
-  const { maps, gates, graph, output } = viewsOf(batchSize);
+  const { maps, gates, output } = viewsOf(batchSize);
   const { task } = options;
   if (options.about === 'label') task.check(dataset, output);
   async function* images(): AsyncGenerator<Look, void, undefined> {
@@ -66,19 +64,14 @@ export function look(
       for await (const { batch, outputs } of pass.run(state, Uint32Array.from(indices))) {
         const count = batch.indices.length;
         for (const [i, index] of batch.indices.entries()) {
-          const rowOf = (name: string): HostTensor => {
-            const whole = outputs[name];
-            const length = (whole?.data.length ?? 0) / count;
-            const data = whole?.data.slice(i * length, (i + 1) * length) ?? new Float32Array();
-            return { dtype: whole?.dtype ?? 'float32', shape: whole?.shape.slice(1) ?? [], data };
-          };
-          const predictions = Object.keys(graph.outputs)
-            .filter((name) => name.startsWith(PREDICTION))
-            .map((name) => [name.slice(PREDICTION.length), rowOf(name)] as const);
           yield {
             index,
-            predictions: Object.fromEntries(predictions),
-            valuesOf: ({ output }) => rowOf(output).data as Float32Array,
+            predictions: predictionsOf(outputs, i, count),
+            valuesOf: ({ output }) => {
+              const whole = floatOutput(outputs, output);
+              const length = whole.length / count;
+              return whole.slice(i * length, (i + 1) * length);
+            },
           };
         }
       }

@@ -1,7 +1,5 @@
 /** The models by name, and the function that makes them. */
-import { describeValue } from '../describe-value.js';
-import { RequestError } from '../errors.js';
-import { Registry } from '../registry.js';
+import { Registry, requireMade } from '../registry.js';
 import { Model, type ModelOptions } from './model.js';
 import { resnets } from './resnets.js';
 import { vits } from './vits.js';
@@ -41,12 +39,7 @@ export const models = {
    * @throws RequestError if another one has its id, and for what defineModel did not make
    */
   register(model: Model): void {
-    const given: unknown = model;
-    if (!(given instanceof Model)) {
-      throw new RequestError(
-        `models.register takes what defineModel makes, not ${describeValue(given)}.`,
-      );
-    }
+    requireMade(model, Model, 'defineModel', 'models.register');
     registry.add(model);
   },
 };

@@ -5,7 +5,7 @@ import { field, type Field } from '../data/fields.js';
 import { crossEntropy, mixedCrossEntropy } from '../losses/index.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { hits } from './classification-metrics.js';
-import { percentOf, task, type Metric, type Task } from './task.js';
+import { percentOf, squareOf, task, type Metric, type Task } from './task.js';
 
 export interface ClassificationOptions {
   /** Share of the target that is spread evenly over all classes, 0 to 1. Default 0. */
@@ -55,11 +55,6 @@ export function classification({
 
 /** Counts which class was taken for which. */
 function confusion(): Metric<Tensor, { readonly labels: Field }> {
-  const classesOf = (sums: readonly number[]): number => Math.round(Math.sqrt(sums.length));
-  const rowsOf = (sums: readonly number[]): number[][] => {
-    const classes = classesOf(sums);
-    return Array.from({ length: classes }, (_, k) => sums.slice(k * classes, (k + 1) * classes));
-  };
   return {
     final: true,
     rows: (logits, { labels }) =>
@@ -67,11 +62,11 @@ function confusion(): Metric<Tensor, { readonly labels: Field }> {
     bins: (logits) => logits.dim(1) ** 2,
     figures: () => ({}),
     perClass: (sums) => ({
-      accuracy: rowsOf(sums).map(
+      accuracy: squareOf(sums).map(
         (row, k) => (100 * (row[k] ?? 0)) / row.reduce((total, count) => total + count, 0),
       ),
     }),
-    confusion: rowsOf,
+    confusion: squareOf,
   };
 }
 

@@ -8,7 +8,7 @@ import type { Module } from '../nn/module.js';
 import { nameOf } from '../nn/outputs.js';
 import { Tensor } from '../tensor/tensor.js';
 import { confusionRows, iouOf, meanIou, pixelAccuracy } from './segmentation-metrics.js';
-import { task, type Metric, type Task } from './task.js';
+import { squareOf, task, type Metric, type Task } from './task.js';
 
 export interface SegmentationTaskOptions {
   /** How much each class counts in the cross-entropy. Default: all alike. */
@@ -77,7 +77,7 @@ export function segmentation({
 
 /** Which class was taken for which, pixel by pixel. */
 function confusion(ignoreIndex: number): Metric<Logits, { readonly masks: Field }> {
-  const classesOf = (sums: readonly number[]): number => Math.round(Math.sqrt(sums.length));
+  const classesOf = (sums: readonly number[]): number => squareOf(sums).length;
   return {
     rows: ({ logits }, { masks }) => confusionRows(logits, masks, logits.dim(1), ignoreIndex),
     figures: (sums) => ({
@@ -85,10 +85,7 @@ function confusion(ignoreIndex: number): Metric<Logits, { readonly masks: Field 
       pixel_accuracy: 100 * pixelAccuracy(sums, classesOf(sums)),
     }),
     perClass: (sums) => ({ iou: iouOf(sums, classesOf(sums)).map((share) => 100 * share) }),
-    confusion: (sums) => {
-      const classes = classesOf(sums);
-      return Array.from({ length: classes }, (_, k) => sums.slice(k * classes, (k + 1) * classes));
-    },
+    confusion: squareOf,
   };
 }
 

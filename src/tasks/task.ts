@@ -282,3 +282,9 @@ function oneTensor(model: Module, images: Tensor | undefined): Tensor {
   const { forward } = model as unknown as { readonly forward: (x: Tensor | undefined) => unknown };
   return singleOutput(model, forward.call(model, images));
 }
+
+/** Counts of pairs of classes, [K * K], as a list for each true class. */
+export function squareOf(counts: readonly number[]): number[][] {
+  const classes = Math.round(Math.sqrt(counts.length));
+  return Array.from({ length: classes }, (_, k) => counts.slice(k * classes, (k + 1) * classes));
+}

@@ -5,7 +5,7 @@ import type { Module } from '../nn/module.js';
 import type { Optimizer } from '../optim/index.js';
 import type { Task } from '../tasks/task.js';
 import { evaluationBatch } from './pass.js';
-import { evaluationStep, trainingStep, type StepOptions } from './step.js';
+import { evaluationStep, trainingStep, type EvaluationOptions, type StepOptions } from './step.js';
 
 /** What of a run's options decides whether its steps can be built. */
 export interface CheckedOptions extends StepOptions {
@@ -50,11 +50,12 @@ export function checkTraining(
     });
   }
   task.check(data.train, output);
-  checkEvaluation(task, model, data.val, evaluationBatch(data.val));
+  checkEvaluation(task, model, data.val, { batchSize: evaluationBatch(data.val) });
 }
 
 /**
  * Checks that a model can be evaluated on a data set in batches of this size.
+ * @returns the evaluation of one batch
  * @throws RequestError naming the label that is no class of the model's and its image, or saying
  *   what the model cannot take
  */
@@ -62,12 +63,13 @@ export function checkEvaluation(
   task: Task,
   model: Module,
   dataset: Dataset,
-  batchSize: number,
-): void {
+  options: EvaluationOptions,
+): ReturnType<typeof evaluationStep> {
   checkSize(dataset);
-  checkCount('batch size', batchSize);
-  const { output } = evaluationStep(task, model, dataset, { batchSize });
-  task.check(dataset, output);
+  checkCount('batch size', options.batchSize);
+  const step = evaluationStep(task, model, dataset, options);
+  task.check(dataset, step.output);
+  return step;
 }
 
 function checkSize({ name, split, size }: Dataset): void {

@@ -7,8 +7,8 @@ import type { Runtime, State } from '../runtime/runtime.js';
 import type { Features, Task } from '../tasks/task.js';
 import { checkEvaluation } from './check.js';
 import { addBatch, classFigures, emptyTally, figuresOf, type Tally } from './metrics.js';
-import { evaluationBatch, Pass, rowsOf } from './pass.js';
-import { evaluationStep, floatOutput, PREDICTION } from './step.js';
+import { evaluationBatch, Pass, predictionsOf } from './pass.js';
+import { evaluationStep, floatOutput } from './step.js';
 
 /** What an evaluation came to. */
 export interface Evaluation {
@@ -81,19 +81,14 @@ export class Evaluator {
       readonly final?: boolean;
     } = {},
   ) {
-    checkEvaluation(task, model, dataset, batchSize);
-    const stepOf = (size: number) =>
-      evaluationStep(task, model, dataset, { batchSize: size, averaged, final });
-    this.bins = stepOf(Math.min(batchSize, dataset.size)).bins;
-    const graphOf = (size: number) => stepOf(size).graph;
-    this.pass = new Pass(
-      runtime,
-      dataset,
-      graphOf,
-      task.inputs,
-      Math.min(batchSize, dataset.size),
-      'evaluation',
-    );
+    const checked = checkEvaluation(task, model, dataset, { batchSize, averaged, final });
+    this.bins = checked.bins;
+    const graphOf = (size: number) =>
+      size === batchSize
+        ? checked.graph
+        : evaluationStep(task, model, dataset, { batchSize: size, averaged, final }).graph;
+    const most = Math.min(batchSize, dataset.size);
+    this.pass = new Pass(runtime, dataset, graphOf, task.inputs, most, 'evaluation');
   }
 
   /**
@@ -166,16 +161,8 @@ export async function* predict(
   try {
     for await (const { batch, outputs } of pass.run(state)) {
       const count = batch.indices.length;
-      for (let i = 0; i < count; i++) {
-        const values = Object.entries(outputs).map(([name, { dtype, shape, data }]) => {
-          const length = data.length / count;
-          const own = data.slice(i * length, (i + 1) * length);
-          return [
-            name.slice(PREDICTION.length),
-            { dtype, shape: shape.slice(1), data: own },
-          ] as const;
-        });
-        yield { index: batch.indices[i] ?? 0, values: Object.fromEntries(values) };
+      for (const [i, index] of batch.indices.entries()) {
+        yield { index, values: predictionsOf(outputs, i, count) };
       }
     }
   } finally {
@@ -198,36 +185,76 @@ export async function probe(
     readonly averaged?: boolean;
   },
 ): Promise<Readonly<Record<string, number>>> {
-  const { task, runtime, averaged = false } = options;
-  if (task.probe === undefined) return {};
+  const { task, runtime, averaged } = options;
+  const prober = new Prober(runtime, task, model, data, averaged);
   const state = options.state ?? (await runtime.createState(model.stateValues()));
-  const featuresOf = async (dataset: Dataset): Promise<Features> => {
-    const { labels, name, split } = dataset;
+  try {
+    return await prober.measure(state);
+  } finally {
+    if (options.state === undefined) await state.dispose();
+    await prober.dispose();
+  }
+}
+
+/** Probes a model again and again on the same data, as a training does after each epoch. */
+export class Prober {
+  /** What is compiled for each data set, from the first measurement on. */
+  private readonly passes = new Map<Dataset, Pass>();
+
+  /** @param averaged whether the states hold averages, which are measured then */
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly task: Task,
+    private readonly model: Module,
+    private readonly data: { readonly train: Dataset; readonly val: Dataset },
+    private readonly averaged = false,
+  ) {}
+
+  /**
+   * Figures by name; none if the task has no probe.
+   * @param state the model's, as `trainingStep` and `stateValues` name it
+   * @throws RequestError if a split has no labels to measure by
+   */
+  async measure(state: State): Promise<Readonly<Record<string, number>>> {
+    const { data, task } = this;
+    if (task.probe === undefined) return {};
+    const train = await this.featuresOf(data.train, state);
+    return task.probe.measure({ train, val: await this.featuresOf(data.val, state) });
+  }
+
+  async dispose(): Promise<void> {
+    for (const pass of this.passes.values()) await pass.dispose();
+  }
+
+  private async featuresOf(dataset: Dataset, state: State): Promise<Features> {
+    const { labels, name, split, size } = dataset;
     if (labels === undefined) {
       throw new RequestError(`${name} (${split}) has no labels to measure features by.`);
     }
+    const rows: Float32Array[] = [];
+    const order = evenly(size, this.task.probe?.most?.[split]);
+    for await (const { batch, outputs } of this.passOf(dataset).run(state, order)) {
+      const features = floatOutput(outputs, 'features');
+      const length = features.length / batch.indices.length;
+      for (let at = 0; at < features.length; at += length) {
+        rows.push(features.slice(at, at + length));
+      }
+    }
+    return { rows, labels: Int32Array.from(order, (index) => labels[index] ?? NaN) };
+  }
+
+  private passOf(dataset: Dataset): Pass {
+    const known = this.passes.get(dataset);
+    if (known) return known;
+    const { runtime, task, model, averaged } = this;
     const graphOf = (batchSize: number) =>
       evaluationStep(task, model, dataset, { batchSize, metrics: false, features: true, averaged })
         .graph;
     const batch = evaluationBatch(dataset);
     const pass = new Pass(runtime, dataset, graphOf, task.inputs, batch, 'features');
-    const rows: Float32Array[] = [];
-    const order = evenly(dataset.size, task.probe?.most?.[dataset.split]);
-    try {
-      for await (const {
-        batch: { indices },
-        outputs,
-      } of pass.run(state, order)) {
-        rows.push(...rowsOf(floatOutput(outputs, 'features'), indices.length));
-      }
-    } finally {
-      await pass.dispose();
-    }
-    return { rows, labels: Int32Array.from(order, (index) => labels[index] ?? NaN) };
-  };
-  const features = { train: await featuresOf(data.train), val: await featuresOf(data.val) };
-  if (options.state === undefined) await state.dispose();
-  return task.probe.measure(features);
+    this.passes.set(dataset, pass);
+    return pass;
+  }
 }
 
 /** At most so many places of n, evenly spread. */

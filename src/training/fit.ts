@@ -11,7 +11,7 @@ import type { Schedule } from '../optim/index.js';
 import type { HostTensors } from '../runtime/engine.js';
 import type { Runtime, State } from '../runtime/runtime.js';
 import { checkTraining } from './check.js';
-import { Evaluator, probe } from './evaluate.js';
+import { Evaluator, Prober } from './evaluate.js';
 import {
   emptyTally,
   figuresOf,
@@ -131,6 +131,7 @@ class Training {
   private readonly source: BatchSource;
   private readonly stepper: Stepper;
   private readonly evaluator: Evaluator;
+  private readonly prober: Prober;
   private readonly iterations: number;
   private readonly metrics: EpochMetrics[];
   private state: State | undefined;
@@ -149,7 +150,9 @@ class Training {
     const { runtime, task, augment = [], seed, batchSize, dropLast, resume, ema } = options;
     this.source = new BatchSource(data.train, { fields: task.inputs, augment, seed });
     this.stepper = new Stepper(runtime, model, data.train, options);
-    this.evaluator = new Evaluator(runtime, task, model, data.val, { averaged: ema !== undefined });
+    const averaged = ema !== undefined;
+    this.evaluator = new Evaluator(runtime, task, model, data.val, { averaged });
+    this.prober = new Prober(runtime, task, model, data, averaged);
     this.iterations = batchCount(data.train.size, Math.min(batchSize, data.train.size), dropLast);
     this.metrics = [...(resume?.position.metrics ?? [])];
     if (resume) {
@@ -187,6 +190,7 @@ class Training {
     await this.source.close();
     await this.stepper.dispose();
     await this.evaluator.dispose();
+    await this.prober.dispose();
     await this.state?.dispose();
   }
 
@@ -227,8 +231,8 @@ class Training {
 
   /** Evaluates the epoch that is at its end. */
   private async validate(epoch: number, state: State): Promise<EpochMetrics> {
-    const { options, model, data, tally, seconds } = this;
-    const { runtime, task, schedule, signal, ema } = options;
+    const { options, tally, seconds } = this;
+    const { runtime, task, schedule, signal } = options;
     const start = performance.now();
     const elapsed = (): number => (performance.now() - start) / 1000;
     const validation = await this.evaluator.evaluate(state, {
@@ -246,7 +250,7 @@ class Training {
     if (broken !== undefined) {
       throw diverged(`The values of '${broken}' were no longer finite in epoch ${epoch + 1}`, lr);
     }
-    const probed = await probe(model, data, { task, runtime, state, averaged: ema !== undefined });
+    const probed = await this.prober.measure(state);
     return {
       epoch: epoch + 1,
       lr,

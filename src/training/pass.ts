@@ -1,9 +1,10 @@
 /** A graph run over a data set, batch by batch: what evaluating, predicting and looking have in common. */
 import { BatchSource, type Batch } from '../data/batches.js';
-import type { Dataset } from '../data/dataset.js';
+import type { DataInfo, Dataset } from '../data/dataset.js';
 import type { Fields } from '../data/fields.js';
-import type { HostTensors } from '../runtime/engine.js';
+import type { HostTensor, HostTensors } from '../runtime/engine.js';
 import type { Executable, Runtime, State, StatefulGraph } from '../runtime/runtime.js';
+import { PREDICTION } from './step.js';
 
 /** Images at a time of an evaluation, if there are so many. */
 export const EVALUATION_BATCH = 250;
@@ -12,9 +13,21 @@ export const EVALUATION_BATCH = 250;
 const MOST_VALUES = EVALUATION_BATCH * 3 * 32 * 32;
 
 /** How many images of a data set go through a network at once if nobody says: at most {@link EVALUATION_BATCH}. */
-export function evaluationBatch({ size, channels, height, width }: Dataset): number {
-  const room = Math.floor(MOST_VALUES / (channels * height * width));
-  return Math.max(1, Math.min(EVALUATION_BATCH, size, room));
+export function evaluationBatch(dataset: Dataset): number {
+  return batchWithin(dataset, Math.min(EVALUATION_BATCH, dataset.size), MOST_VALUES);
+}
+
+/**
+ * Images at a time, at least one.
+ * @param most of them
+ * @param values that all of them may have together
+ */
+export function batchWithin(
+  { channels, height, width }: DataInfo,
+  most: number,
+  values: number,
+): number {
+  return Math.max(1, Math.min(most, Math.floor(values / (channels * height * width))));
 }
 
 /** Graphs of one kind over one data set; the last batch of a pass may be smaller than the others. */
@@ -34,16 +47,16 @@ export class Pass {
     private readonly batchSize: number,
     private readonly name: string,
   ) {
-    const wanted = graphOf(this.batchSize).inputs;
+    const graph = graphOf(this.batchSize);
     this.source = new BatchSource(dataset, {
       fields: Object.fromEntries(
-        Object.entries(fields).filter(([field]): boolean => Object.hasOwn(wanted, field)),
+        Object.entries(fields).filter(([field]): boolean => Object.hasOwn(graph.inputs, field)),
       ),
       augment: [],
       seed: 0,
     });
     // Compiling goes on in the background; what fails there is told by the first run.
-    this.compile(this.batchSize).catch(() => undefined);
+    this.compile(this.batchSize, graph).catch(() => undefined);
   }
 
   /**
@@ -74,26 +87,41 @@ export class Pass {
     }
   }
 
-  private compile(batchSize: number): Promise<Executable> {
+  private compile(batchSize: number, graph?: StatefulGraph): Promise<Executable> {
     const known = this.compiled.get(batchSize);
     if (known) return known;
-    const compiled = this.runtime.compile(this.graphOf(batchSize), { name: this.name });
+    const built = graph ?? this.graphOf(batchSize);
+    const compiled = this.runtime.compile(built, { name: this.name });
     this.compiled.set(batchSize, compiled);
     return compiled;
   }
 }
 
 /**
- * The rows of an output of a batch of so many examples.
- * @param data [B, ...], row-major
+ * An output of a batch for one of its examples: [B, ..] -> [..].
+ * @param count of the batch's examples
  */
-export function rowsOf<Values extends Float32Array | Int32Array>(
-  data: Values,
+export function rowOf(
+  { dtype, shape, data }: HostTensor,
+  place: number,
   count: number,
-): Values[] {
+): HostTensor {
   const length = data.length / count;
-  return Array.from(
-    { length: count },
-    (_, i) => data.slice(i * length, (i + 1) * length) as Values,
+  const own = data.slice(place * length, (place + 1) * length);
+  return { dtype, shape: shape.slice(1), data: own };
+}
+
+/** What a graph with predictions says of one example of a batch, by the task's names. */
+export function predictionsOf(
+  outputs: HostTensors,
+  place: number,
+  count: number,
+): Record<string, HostTensor> {
+  return Object.fromEntries(
+    Object.entries(outputs).flatMap(([name, output]) =>
+      name.startsWith(PREDICTION)
+        ? [[name.slice(PREDICTION.length), rowOf(output, place, count)]]
+        : [],
+    ),
   );
 }

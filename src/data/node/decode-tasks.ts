@@ -8,7 +8,7 @@ import {
 } from '../../formats/node/pictures/decode.js';
 import { readPngIndices } from '../../formats/node/pictures/png-indices.js';
 import type { BatchPlan } from '../batches.js';
-import { IGNORED, type DataInfo, type Example } from '../dataset.js';
+import { countBytes, countPixels, IGNORED, type DataInfo, type Example } from '../dataset.js';
 import { fitted } from '../fitted.js';
 import { emptyFields, placeExample, type BatchFields } from '../place-example.js';
 
@@ -173,30 +173,24 @@ async function look(
   onFile: (place: number) => void,
 ): Promise<LookedAt> {
   const { info } = context;
-  const plane = info.height * info.width;
   const problems: (readonly [number, string])[] = [];
   const counts = new Float64Array(info.channels * 256);
+  const histograms = Array.from({ length: info.channels }, (_, channel) =>
+    counts.subarray(channel * 256, (channel + 1) * 256),
+  );
   const maskCounts = new Float64Array(256);
   for (const { place, file, example } of decoding(context, files, onFile)) {
     try {
       const { image, mask } = await example;
       if (mask) countMask(mask, pixelClasses, file, maskCounts);
       if (counted?.[place] === false) continue;
-      const { data } = fitted({ image }, info).image;
-      for (let channel = 0; channel < info.channels; channel++) {
-        const histogram = counts.subarray(channel * 256, (channel + 1) * 256);
-        countBytes(data.subarray(channel * plane, (channel + 1) * plane), histogram);
-      }
+      countPixels(fitted({ image }, info).image.data, histograms);
     } catch (error) {
       if (!(error instanceof FoveaError)) throw error;
       problems.push([place, error.message]);
     }
   }
   return { problems, counts, maskCounts };
-}
-
-function countBytes(bytes: Uint8Array, histogram: Float64Array): void {
-  for (const byte of bytes) histogram[byte] = (histogram[byte] ?? 0) + 1;
 }
 
 /** @throws FileError for a number that is no class */

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileError, RequestError } from '../../errors.js';
-import { createRuntime } from '../../runtime/node/create.js';
+import { runtimeOf } from '../../training/node/from-recipe.js';
 import { Interrupted } from '../../training/fit.js';
 import { RunFolder } from '../../training/node/run-folder.js';
 import { listed } from '../report/format.js';
@@ -64,10 +64,9 @@ export async function conclude(
   const explanationOf = (run: PlannedRun): string =>
     join(comparison.folderOf(run), 'explanation', 'index.json');
   const unseen = done.filter((run) => !existsSync(explanationOf(run)));
-  const { device, threads } = settings.recipe;
 
   if (unseen.length > 0) {
-    const runtime = await createRuntime(device, { ...(threads !== undefined && { threads }) });
+    const runtime = await runtimeOf(settings.recipe);
     try {
       for (const [i, run] of unseen.entries()) {
         stop();

@@ -5,9 +5,8 @@ import type { Module } from '../../nn/module.js';
 import { createRuntime } from '../../runtime/node/create.js';
 import type { Device, Runtime } from '../../runtime/runtime.js';
 import type { Task } from '../../tasks/task.js';
-import { splitOf } from '../../training/node/from-recipe.js';
 import { RunFolder } from '../../training/node/run-folder.js';
-import { trainedModel, type WeightsRequest } from '../../training/node/trained.js';
+import { trainedModel, validationOf, type WeightsRequest } from '../../training/node/trained.js';
 import type { Recipe } from '../../training/recipe.js';
 import type { Explanation } from '../explanation.js';
 import { localiseRun } from '../localise.js';
@@ -121,13 +120,10 @@ export async function explainWeights(
 ): Promise<Explanation> {
   const { images, localise = 0 } = options;
   const { task, model, info, recipe } = await trainedModel(request);
-  const validation = async (): Promise<Dataset> => {
-    const { normalization } = info;
-    return { ...(await splitOf(recipe, 'val')), normalization };
-  };
   const files = images?.filter((image) => typeof image === 'string') ?? [];
   const indices = images?.filter((image) => typeof image === 'number');
-  const dataset = files.length === 0 || localise > 0 ? await validation() : undefined;
+  const dataset =
+    files.length === 0 || localise > 0 ? await validationOf({ recipe, info }) : undefined;
   const shown =
     files.length > 0 || dataset === undefined
       ? await imagesFromFiles(info, files)
@@ -154,16 +150,10 @@ export async function explainRun(
 ): Promise<Explanation> {
   const { checkpoint = 'best', data, device, normalization, ...drawn } = options;
   const { folder, recipe } = await RunFolder.open(path);
-  const weights = `${checkpoint}.safetensors`;
-  if (!folder.has(weights)) {
-    throw new RequestError(
-      `The run in ${path} has no ${weights} yet: it ends its first epoch with one.`,
-    );
-  }
   return explainWeights(
     {
       recipe: { ...recipe, ...(data !== undefined && { data }), ...(device && { device }) },
-      weights: folder.file(weights),
+      weights: folder.weights(checkpoint, path),
       ...(normalization && { normalization }),
     },
     { output: folder.file('explanation'), ...drawn },

@@ -74,16 +74,8 @@ async function keep(
     const found = await findCheckpoint(folder, initialState(model, options.optimizer, options));
     const { channels, height, width } = data.train;
     const { parameters, macs } = cost(model, [channels, height, width]);
-    const { signal, checkpointMinutes, profile, onStep, onEpoch, ...settings } = options;
-    const listeners = {
-      ...(signal && { signal }),
-      ...(checkpointMinutes !== undefined && { checkpointMinutes }),
-      ...(profile !== undefined && { profile }),
-      ...(onStep && { onStep }),
-      ...(onEpoch && { onEpoch }),
-    };
-    const prepared = { model, data, options: settings, parameters, macs };
-    return trainInFolder(runtime, prepared, folder, listeners, { found, onStart: () => undefined });
+    const prepared = { model, data, options, parameters, macs };
+    return trainInFolder(runtime, prepared, folder, options, { found, onStart: () => undefined });
   });
 }
 

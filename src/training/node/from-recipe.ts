@@ -26,6 +26,8 @@ import {
   type VectorEncoder,
 } from '../../models/index.js';
 import type { Module } from '../../nn/module.js';
+import { createRuntime } from '../../runtime/node/create.js';
+import type { Runtime } from '../../runtime/runtime.js';
 import { asEntry, tasks, type TaskEntry } from '../../tasks/registry.js';
 import type { Task } from '../../tasks/task.js';
 import type { FitSettings } from '../fit.js';
@@ -118,12 +120,18 @@ export function augmentOf({ augment }: Recipe): readonly Augmentation[] {
  */
 export async function dataOf(recipe: Recipe): Promise<Splits> {
   const splits = await datasets.get(recipe.dataset).load(optionsOf(recipe));
-  const { size, channels } = recipe;
-  const [height, width] = size ?? [];
-  return resized(splits, {
-    ...(height !== undefined && width !== undefined && { height, width }),
+  return resized(splits, frameOf(recipe));
+}
+
+/** The size and the channels that a recipe brings images to, where it does. */
+export function frameOf({
+  size,
+  channels,
+}: Recipe): Partial<Pick<DataInfo, 'channels' | 'height' | 'width'>> {
+  return {
+    ...(size && { height: size[0], width: size[1] }),
     ...(channels !== undefined && { channels }),
-  });
+  };
 }
 
 /** One split of a recipe's data set, likewise. */
@@ -160,13 +168,12 @@ function optionsOf({
  * What a recipe's images are like, as its run has written it down or as is known of a data set by its name.
  * @returns undefined where only the data can tell
  */
-export function knownInfo({ dataset, info, size, channels }: Recipe): DataInfo | undefined {
+export function knownInfo(recipe: Recipe): DataInfo | undefined {
+  const { dataset, info } = recipe;
   if (info) return info;
-  const [height, width] = size ?? [];
-  const sides = { ...(height !== undefined && { height }), ...(width !== undefined && { width }) };
   const known = dataset === 'shapes' ? infoOf(makeShapes({ size: 1 })) : describedInfo(dataset);
-  if (known === undefined || (channels ?? known.channels) !== known.channels) return undefined;
-  return { ...known, ...sides };
+  const wanted = known && { ...known, ...frameOf(recipe) };
+  return wanted?.channels === known?.channels ? wanted : undefined;
 }
 
 /** Of a data set that is known by name but not at hand, whose classes have no names then. */
@@ -229,6 +236,14 @@ export function networkOf(recipe: Recipe, task: Task, info: DataInfo): Module {
         : new ProjectedEncoder(network(0) as VectorEncoder, { embedding: outputs });
   made.assignPaths();
   return made;
+}
+
+/** The runtime of a recipe. A run's own number of threads gives its own figures, bit for bit. */
+export function runtimeOf({
+  device,
+  threads,
+}: Pick<Recipe, 'device' | 'threads'>): Promise<Runtime> {
+  return createRuntime(device, { ...(threads !== undefined && { threads }) });
 }
 
 /** What fills the slots of a recipe's network. */

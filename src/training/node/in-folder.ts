@@ -42,7 +42,7 @@ export async function trainInFolder(
   runtime: Runtime,
   { model, data, options, parameters, macs }: Prepared,
   folder: RunFolder,
-  listeners: Listeners,
+  { signal, checkpointMinutes, profile, onStep, onEpoch }: Listeners,
   { found, onStart }: { readonly found?: Found | undefined; readonly onStart: () => void },
 ): Promise<FitResult & { readonly summary: Summary }> {
   const resume = found?.checkpoint;
@@ -70,11 +70,13 @@ export async function trainInFolder(
     const result = await fit(model, data, {
       runtime,
       ...options,
-      ...listeners,
+      ...(signal && { signal }),
+      ...(checkpointMinutes !== undefined && { checkpointMinutes }),
+      ...(profile !== undefined && { profile }),
       ...(resume && { resume }),
       onStep: (progress) => {
         if (progress.phase === 'train') stepsSince++;
-        listeners.onStep?.(progress);
+        onStep?.(progress);
       },
       onCheckpoint: async (position, state) => {
         await saveCheckpoint(folder, position, await state.read(), task.primary);
@@ -83,7 +85,7 @@ export async function trainInFolder(
       },
       onEpoch: async (metrics) => {
         await writeCurves(metrics);
-        return listeners.onEpoch?.(metrics);
+        return onEpoch?.(metrics);
       },
     }).catch(async (error: unknown) => {
       throw await withWayOn(error, folder, saved && { position: saved, stepsSince });

@@ -146,6 +146,19 @@ export class RunFolder {
     return join(this.path, name);
   }
 
+  /**
+   * The path of weights of the run.
+   * @param called what the message calls the run
+   * @throws RequestError if it has none yet
+   */
+  weights(which: 'best' | 'last', called: string): string {
+    const name = `${which}.safetensors`;
+    if (this.has(name)) return this.file(name);
+    throw new RequestError(
+      `The run in ${called} has no ${name} yet: it ends its first epoch with one.`,
+    );
+  }
+
   async writeMetrics(metrics: readonly EpochMetrics[]): Promise<void> {
     const lines = metrics.map((line) => `${JSON.stringify(line)}\n`).join('');
     await writeFileAtomic(this.file('metrics.jsonl'), lines);

@@ -4,7 +4,6 @@ import type { Splits } from '../../data/dataset.js';
 import { RequestError } from '../../errors.js';
 import { makeFolder, readJsonFile } from '../../formats/node/files.js';
 import { cost } from '../../inspect/cost.js';
-import { createRuntime } from '../../runtime/node/create.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { withChange, type RunChange } from '../changes.js';
 import { checkTraining } from '../check.js';
@@ -21,6 +20,7 @@ import {
   taskOf,
   knownInfo,
   networkOf,
+  runtimeOf,
 } from './from-recipe.js';
 import { trainInFolder, type Listeners, type Prepared } from './in-folder.js';
 import { withLock } from './lock.js';
@@ -156,11 +156,8 @@ export async function prepare(recipe: Recipe): Promise<Prepared & Pick<Splits, '
   return { model, data, options, parameters, macs, notes: data.notes };
 }
 
-async function withRuntime<T>(
-  { device, threads }: Recipe,
-  body: (runtime: Runtime) => Promise<T>,
-): Promise<T> {
-  const runtime = await createRuntime(device, { ...(threads !== undefined && { threads }) });
+async function withRuntime<T>(recipe: Recipe, body: (runtime: Runtime) => Promise<T>): Promise<T> {
+  const runtime = await runtimeOf(recipe);
   try {
     return await body(runtime);
   } finally {
@@ -178,18 +175,10 @@ async function carryOut(
   resumed?: { readonly found: Found | undefined; readonly notes: readonly string[] },
 ): Promise<{ folder: string; summary: Summary }> {
   const { data, parameters, macs, options: fitOptions } = prepared;
-  const { signal, checkpointMinutes, profile, onStep, onEpoch, onStart } = options;
-  const listeners: Listeners = {
-    ...(signal && { signal }),
-    ...(checkpointMinutes !== undefined && { checkpointMinutes }),
-    ...(profile !== undefined && { profile }),
-    ...(onStep && { onStep }),
-    ...(onEpoch && { onEpoch }),
-  };
-  const { summary } = await trainInFolder(runtime, prepared, folder, listeners, {
+  const { summary } = await trainInFolder(runtime, prepared, folder, options, {
     found: resumed?.found,
     onStart: () =>
-      onStart?.({
+      options.onStart?.({
         recipe,
         folder: folder.path,
         primary: fitOptions.task.primary,

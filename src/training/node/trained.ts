@@ -3,7 +3,6 @@ import type { DataInfo, Dataset, Normalization } from '../../data/dataset.js';
 import { checkNormalization } from '../../data/normalization.js';
 import { readFileChecked } from '../../formats/node/files.js';
 import type { Module } from '../../nn/module.js';
-import { createRuntime } from '../../runtime/node/create.js';
 import type { Task } from '../../tasks/task.js';
 import { RequestError } from '../../errors.js';
 import { loadWeights, type WeightsChoice } from '../../weights/load.js';
@@ -12,7 +11,15 @@ import { checkSeal, isCheckpoint } from '../checkpoint.js';
 import { evaluate, type EvaluateOptions, type Evaluation } from '../evaluate.js';
 import type { Recipe } from '../recipe.js';
 import { AVERAGE, OPTIMIZER } from '../step.js';
-import { importModules, knownInfo, modelOf, splitOf, taskOf } from './from-recipe.js';
+import {
+  frameOf,
+  importModules,
+  knownInfo,
+  modelOf,
+  runtimeOf,
+  splitOf,
+  taskOf,
+} from './from-recipe.js';
 
 /** A recipe of which only the task, the model, the validation data and the device matter. */
 export interface WeightsRequest extends WeightsChoice {
@@ -83,19 +90,16 @@ async function imagesOf(
       statisticsKnown: true,
     };
   }
-  const [height, width] = size ?? [];
   // Which pixels there are to tell apart only the data say, or whoever asks.
   const byName = classes || task.network !== 'segmentation' ? knownInfo(recipe) : undefined;
-  const isSaid = classes && height !== undefined && width !== undefined;
   const base: DataInfo =
     byName ??
-    (isSaid
-      ? { name: recipe.dataset, classes, channels: 3, height, width, normalization: UNKNOWN }
+    (classes && size
+      ? { ...UNKNOWN, name: recipe.dataset, classes, height: size[0], width: size[1] }
       : await splitOf(recipe, 'val'));
   const info = {
     ...base,
-    ...(height !== undefined && width !== undefined && { height, width }),
-    ...(channels !== undefined && { channels }),
+    ...frameOf(recipe),
     ...(classes && { classes }),
     ...(classes && task.network === 'segmentation' && { pixelClasses: classes }),
   };
@@ -113,8 +117,8 @@ async function imagesOf(
   };
 }
 
-/** Statistics of no channel at all. */
-const UNKNOWN: Normalization = { mean: [], std: [] };
+/** Images in colour, of which nobody knows the statistics. */
+const UNKNOWN = { channels: 3, normalization: { mean: [], std: [] } } as const;
 
 /**
  * Evaluates weights on the validation images of a recipe.
@@ -124,14 +128,9 @@ export async function evaluateWeights(
   request: WeightsRequest,
   options: Pick<EvaluateOptions, 'signal' | 'onBatch'> = {},
 ): Promise<Evaluation & Trained & { readonly data: Dataset }> {
-  const { recipe } = request;
   const trained = await trainedModel(request);
-  const { normalization } = trained.info;
-  const data = { ...(await splitOf(recipe, 'val')), normalization };
-
-  // A run's own number of threads gives its own figures, bit for bit.
-  const { device, threads } = recipe;
-  const runtime = await createRuntime(device, { ...(threads !== undefined && { threads }) });
+  const data = await validationOf(trained);
+  const runtime = await runtimeOf(request.recipe);
   try {
     const { task, model } = trained;
     const evaluation = await evaluate(model, data, { task, runtime, ...options });
@@ -139,6 +138,14 @@ export async function evaluateWeights(
   } finally {
     await runtime.close();
   }
+}
+
+/** The validation images of a recipe, normalised as its model wants them. */
+export async function validationOf({
+  recipe,
+  info: { normalization },
+}: Pick<Trained, 'recipe' | 'info'>): Promise<Dataset> {
+  return { ...(await splitOf(recipe, 'val')), normalization };
 }
 
 /** The weights in a file: of a checkpoint the averages, where it has any, and without the optimiser's slots. */
